@@ -21,7 +21,9 @@ def atomic_path(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
         FileExistsError: `target` exists and `overwrite` is False.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=f".part{target.suffix}", dir=target.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{target.stem}.", suffix=f".part{target.suffix}", dir=target.parent
+    )
     os.close(handle)
     temporary = Path(name)
     try:

@@ -52,11 +52,19 @@ class Track:
 
     def __post_init__(self) -> None:
         frames = len(self.valid)
-        for name, tail in (("landmarks", (478, 3)), ("blendshapes", (52,)), ("pose", (4, 4)), ("ear", (2,)), ("box", (4,))):
+        for name, tail in (
+            ("landmarks", (478, 3)),
+            ("blendshapes", (52,)),
+            ("pose", (4, 4)),
+            ("ear", (2,)),
+            ("box", (4,)),
+        ):
             shape = getattr(self, name).shape
             if shape != (frames, *tail):
                 want = ", ".join(map(str, ("T", *tail)))
-                raise ShapeError(f"track.{name} must have shape [{want}] with T = {frames}, got {list(shape)}")
+                raise ShapeError(
+                    f"track.{name} must have shape [{want}] with T = {frames}, got {list(shape)}"
+                )
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -73,9 +81,17 @@ class Track:
 
     def save(self, path: Path) -> Path:
         """Write everything but the matte to one compressed `.npz` at `path`, atomically."""
-        meta = {"version": TRACK_VERSION, "size": list(self.size), "fps": self.fps, "fov_deg": self.fov_deg, "source": self.source}
+        meta = {
+            "version": TRACK_VERSION,
+            "size": list(self.size),
+            "fps": self.fps,
+            "fov_deg": self.fov_deg,
+            "source": self.source,
+        }
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, meta=np.array(json.dumps(meta)), **{name: getattr(self, name) for name in _ARRAYS})
+            np.savez_compressed(
+                file, meta=np.array(json.dumps(meta)), **{name: getattr(self, name) for name in _ARRAYS}
+            )
         return path
 
     @classmethod
@@ -90,13 +106,25 @@ class Track:
                 meta: dict[str, Any] = json.loads(str(data["meta"]))
                 arrays = {name: data[name] for name in _ARRAYS}
         except (OSError, ValueError, KeyError) as error:
-            raise ShapeError(f"{path} is not a track file ({error})", hint="Delete it to have the clip tracked again") from error
+            raise ShapeError(
+                f"{path} is not a track file ({error})", hint="Delete it to have the clip tracked again"
+            ) from error
         if meta.get("version") != TRACK_VERSION:
-            raise ShapeError(f"{path} is a track of version {meta.get('version')}, this program reads {TRACK_VERSION}",
-                             hint="Delete it to have the clip tracked again")
-        arrays = {name: value.astype(np.bool_ if name == "valid" else np.float32) for name, value in arrays.items()}
-        return cls(**arrays, size=(int(meta["size"][0]), int(meta["size"][1])), fps=float(meta["fps"]),
-                   fov_deg=float(meta["fov_deg"]), source=str(meta["source"]), matte=matte)
+            raise ShapeError(
+                f"{path} is a track of version {meta.get('version')}, this program reads {TRACK_VERSION}",
+                hint="Delete it to have the clip tracked again",
+            )
+        arrays = {
+            name: value.astype(np.bool_ if name == "valid" else np.float32) for name, value in arrays.items()
+        }
+        return cls(
+            **arrays,
+            size=(int(meta["size"][0]), int(meta["size"][1])),
+            fps=float(meta["fps"]),
+            fov_deg=float(meta["fov_deg"]),
+            source=str(meta["source"]),
+            matte=matte,
+        )
 
 
 _ARRAYS = ("landmarks", "blendshapes", "pose", "ear", "box", "valid")
