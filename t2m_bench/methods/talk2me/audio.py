@@ -58,13 +58,19 @@ def frame_features(samples: NDArray[np.float32], frames: int, fps: float) -> NDA
     loudness = mel.mean(axis=1, keepdims=True)
     columns = np.concatenate([mel, 4 * delta, 8 * second, loudness], axis=1)
     silence = np.concatenate([np.full(BANDS, -4.0), np.zeros(2 * BANDS), [-4.0]]).astype(np.float32)
-    centre = (np.arange(frames) + 0.5) / fps * RATE / _HOP
-    offsets = np.arange(-2, 3)
-    index = np.rint(centre).astype(np.int64)[:, None] + offsets
-    weight = np.array([0.1, 0.2, 0.4, 0.2, 0.1])
+    at = (np.arange(frames) + 0.5)[:, None] / fps * RATE / _HOP + np.arange(-2, 3)
+    whole = np.floor(at).astype(np.int64)
+    share = (at - whole)[..., None]
+    taken = _rows(columns, silence, whole) * (1 - share) + _rows(columns, silence, whole + 1) * share
+    return np.einsum("k,tkf->tf", [0.1, 0.2, 0.4, 0.2, 0.1], taken).astype(np.float32)
+
+
+def _rows(
+    columns: NDArray[np.float32], silence: NDArray[np.float32], index: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Rows of `columns` at `index`, of any shape; silence where there are none."""
     inside = (index >= 0) & (index < len(columns))
-    taken = np.where(inside[..., None], columns[index.clip(0, len(columns) - 1)], silence)
-    return np.einsum("k,tkf->tf", weight, taken).astype(np.float32)
+    return np.where(inside[..., None], columns[index.clip(0, len(columns) - 1)], silence)
 
 
 @lru_cache(maxsize=1)
