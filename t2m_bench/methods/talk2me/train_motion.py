@@ -142,6 +142,8 @@ def _loop(
             optimizer.step()
         best.offer(_losses(model, held_back, weight, config))
         report.advance(1, f"held back {best.loss[0]:.3f} {best.loss[1]:.3f}")
+        if epoch - max(best.epoch) >= config.motion_patience:
+            break
     best.restore()
     report.log(
         f"expression generator: epoch {best.epoch[0]} of {config.motion_epochs}, weighted L1 on the frames held back "
