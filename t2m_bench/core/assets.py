@@ -9,10 +9,11 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from t2m_bench.core.atomic import atomic_path
 from t2m_bench.core.digest import file_sha256
@@ -180,9 +181,15 @@ def _download(asset: Asset) -> Path:
     import pooch
 
     target = cache_folder() / asset.file
-    get_file = pooch.HTTPDownloader(timeout=(CONNECT_SECONDS, READ_SECONDS))
     try:
-        with atomic_path(target) as temporary:
+        with atomic_path(target) as temporary, ExitStack() as stack:
+
+            def close_later(response: Any, **_: Any) -> None:  # pooch leaves a refused connection open
+                stack.callback(response.close)
+
+            get_file = pooch.HTTPDownloader(
+                timeout=(CONNECT_SECONDS, READ_SECONDS), hooks={"response": close_later}
+            )
             # A failure of the network is an OSError (requests), a malformed address a ValueError.
             get_file(asset.url, str(temporary), None)
             found = file_sha256(temporary)
@@ -192,7 +199,9 @@ def _download(asset: Asset) -> Path:
                     hint=f"Put the right {asset.file} in a folder named in T2M_ASSETS",
                 )
     except (OSError, ValueError) as error:
-        why = f"{asset.file} could not be downloaded from {asset.url} to {target.parent} ({_first_line(error)})"
+        why = (
+            f"{asset.file} could not be downloaded from {asset.url} to {target.parent} ({_first_line(error)})"
+        )
         raise AssetMissing(why, hint=_remedy(asset.name, "when the network is back")) from error
     return target
 

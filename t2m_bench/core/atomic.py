@@ -48,6 +48,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     try:
         yield temporary
+        temporary.chmod(0o755)  # mkdtemp gives a folder that only its owner can open
         try:
             temporary.rename(target)
         except OSError:
@@ -55,6 +56,22 @@ def atomic_folder(target: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def move_folder(source: Path, target: Path) -> Path:
+    """Rename the folder `source` to `target` on the same disk, its files safely on the disk first; return `target`.
+
+    Raises:
+        FileExistsError: there is something at `target`; nothing was moved.
+    """
+    if target.exists():
+        raise FileExistsError(f"{target} already exists")
+    for file in source.rglob("*"):
+        if file.is_file():
+            _fsync(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.chmod(0o755)
+    return source.rename(target)
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -70,6 +70,10 @@ class DatasetCard(Card):
     entry: str = Field(description="`package.module:function` that lists its clips.")
     languages: tuple[str, ...] = Field(description="BCP 47 tags.")
     synthetic: bool = Field(default=False, description="True when no person was filmed.")
+    raw: bool = Field(
+        default=False,
+        description="True when clips come as a camera made them: each is cropped to 512x512 at 25 fps first.",
+    )
     recipe: str = Field(description="Recipe used when none is named.")
     split: SplitCard
     fov_deg: float = Field(

@@ -39,7 +39,7 @@ class Request:
     pose: Source = "generated"
     motion: Track | None = None
     """Reference motion of the wanted frames: whole when the expression is the reference's, masked by
-    `tracking.geometry.rigid_only` to what fixes the head pose when only the pose is, else None."""
+    `tracking.masking.rigid_only` to what fixes the head pose when only the pose is, else None."""
     held_out: Footage | None = None
     """The held-out frames themselves: only for methods whose card says `sees = ["test_frames"]`."""
 

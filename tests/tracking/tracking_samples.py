@@ -1,0 +1,55 @@
+"""What the tracking tests share: the real clips and model files outside the repository, and short cuts of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from t2m_bench.core.assets import ASSETS
+from t2m_bench.media.video import read_frames, resize_frames
+from t2m_bench.media.writer import VideoWriter
+
+Frames = NDArray[np.uint8]
+
+
+def shared_folder() -> Path:
+    """Folder with model files and real clips; skips the test where it is absent."""
+    folder = Path(os.environ.get("T2M_SHARED", Path(__file__).parents[2] / ".." / "shared")).resolve()
+    if not folder.is_dir():
+        pytest.skip(f"no shared material in {folder}: set T2M_SHARED")
+    return folder
+
+
+def use_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let the package find the shared model files and nothing else, without a network."""
+    folder = shared_folder() / "assets"
+    if not all((folder / asset.file).is_file() for asset in ASSETS.values()):
+        pytest.skip(f"no model files in {folder}")
+    monkeypatch.setenv("T2M_ASSETS", str(folder))
+    monkeypatch.setenv("T2M_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("T2M_OFFLINE", "1")
+
+
+def real_clip(number: int = 0) -> Path:
+    """One of the real clips."""
+    clips = sorted((shared_folder() / "data" / "hdtf").glob("*.mp4"))
+    if len(clips) <= number:
+        pytest.skip("no real clips in the shared folder")
+    return clips[number]
+
+
+def real_frames(count: int, side: int = 256, number: int = 0) -> Frames:
+    """The first frames [count, side, side, 3] of a real clip."""
+    return resize_frames(read_frames(real_clip(number), stop=count), (side, side))
+
+
+def write_clip(path: Path, frames: Frames) -> Path:
+    """Write frames without loss at 25 fps."""
+    with VideoWriter(path, 25, (frames.shape[2], frames.shape[1]), lossless=True) as video:
+        for frame in frames:
+            video.write(frame)
+    return path
