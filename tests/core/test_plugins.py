@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+
 from t2m_bench.core import plugins
 from t2m_bench.core.errors import ConfigError
 
