@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -102,10 +103,10 @@ class Track:
             ShapeError: the file is no track, of another version, or holds arrays of the wrong shape.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 meta: dict[str, Any] = json.loads(str(data["meta"]))
                 arrays = {name: data[name] for name in _ARRAYS}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ShapeError(
                 f"{path} is not a track file ({error})", hint="Delete it to have the clip tracked again"
             ) from error

@@ -1,0 +1,63 @@
+"""The datasets there are: cards of this package, of entry points and of plug-in folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from t2m_bench.core.card import DatasetCard, read_card
+from t2m_bench.core.clip import Clip
+from t2m_bench.core.errors import ConfigError
+from t2m_bench.core.plugins import CardSource, card_sources, check_name, load_entry
+from t2m_bench.core.registry import Registry
+from t2m_bench.core.resources import resource
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A dataset's card and where it lies."""
+
+    card: DatasetCard
+    folder: Path
+    """Folder of the card file; its data may lie beside it."""
+    plugin: Path | None = None
+    """Folder that its loader is imported from, for plug-ins."""
+
+    def clips(self, root: Path | None = None) -> list[Clip]:
+        """The clips, sorted by id, not yet checked: what is wrong with one is said by `data.subject.prepare`.
+
+        The card's entry is called as `entry(card, folder, root)`.
+
+        Args:
+            root: folder with the data, for datasets that need one; None leaves it to the dataset (`T2M_DATA`).
+
+        Raises:
+            MissingData: there are none; tells how to get them.
+            ConfigError: two clips share an id, or the entry cannot be loaded.
+        """
+        found: list[Clip] = load_entry(self.card.entry, self.plugin)(self.card, self.folder, root)
+        twice = sorted(name for name, count in Counter(clip.id for clip in found).items() if count > 1)
+        if twice:
+            raise ConfigError(f"Dataset {self.card.name!r} has several clips called {twice[0]!r}")
+        return sorted(found, key=lambda clip: clip.id)
+
+
+def datasets() -> Registry[DatasetEntry]:
+    """All datasets by name. Cards are read on first use; a plug-in may not replace a built-in.
+
+    Raises:
+        ConfigError: two datasets claim one name, or a folder of `T2M_PLUGINS` is missing.
+    """
+    registry: Registry[DatasetEntry] = Registry("dataset")
+    for source in card_sources("dataset", resource("datasets").glob("*/dataset.toml")):
+        registry.register(source.name, partial(_entry, source), origin=source.origin)
+    return registry
+
+
+def _entry(source: CardSource) -> DatasetEntry:
+    path = source.locate()
+    card = read_card(DatasetCard, path)
+    check_name(source, card.name)
+    return DatasetEntry(card, path.parent, source.folder)
