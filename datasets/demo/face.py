@@ -37,6 +37,8 @@ class Topology:
     fine: Subdivision
     operator: Floats
     """[468, 468] Laplacian of the opened mesh: fields do not jump across the lips."""
+    bending: Floats
+    """[468, 468] its square."""
     mirror: Ints
     """[468] vertex on the other side."""
     oval: tuple[int, ...]
@@ -57,8 +59,9 @@ def load_topology(levels: int = 2) -> Topology:
     flipped = vertices * np.array([-1.0, 1.0, 1.0])
     mirror = np.linalg.norm(vertices[:, None] - flipped[None], axis=2).argmin(1)
     loops = [tuple(border_loop(fine.faces, start)) for start in (10, 13, 33, 263)]
+    operator = laplacian(vertices, faces)
     return Topology(
-        vertices, faces, fine.linear @ uv, fine, laplacian(vertices, faces), mirror,
+        vertices, faces, fine.linear @ uv, fine, operator, operator @ operator, mirror,
         loops[0], loops[1], (loops[2], loops[3]),
     )  # fmt: skip
 
@@ -83,7 +86,7 @@ def local_field(
     }
     pinned.update(dict.fromkeys(hold, (0.0, 0.0, 0.0)))
     pinned.update(handles)
-    return spread(top.operator, pinned, smooth=True)
+    return spread(top.bending, pinned)
 
 
 def lid_pairs(eye: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -212,12 +215,11 @@ def interpolating_control(top: Topology, landmarks: Floats) -> Floats:
 
 def seal_fields(top: Topology) -> Floats:
     """Return [2, 9, 468]: how the skin around follows each inner point of the upper and of the lower lip."""
-    fields = np.zeros((2, 9, len(top.vertices)))
     near = np.linalg.norm(top.vertices[:, None] - top.vertices[list(LIPS_INNER)][None], axis=2).min(1)
-    for side, (own, other) in enumerate(((INNER_UPPER, INNER_LOWER), (INNER_LOWER, INNER_UPPER))):
-        for k in range(9):
-            handles: dict[int, float] = {int(i): 0.0 for i in np.nonzero(near > 1.7)[0]}
-            handles |= dict.fromkeys((*own, *other, 78, 308), 0.0)
-            handles[own[k]] = 1.0
-            fields[side, k] = spread(top.operator, handles, smooth=True)
-    return fields
+    still = (*np.nonzero(near > 1.7)[0].tolist(), *LIPS_INNER)
+    fields = []
+    for lip in (INNER_UPPER, INNER_LOWER):
+        handles = dict.fromkeys(still, np.zeros(len(lip)))
+        handles |= dict(zip(lip, np.eye(len(lip)), strict=True))
+        fields.append(spread(top.bending, handles).T)
+    return np.stack(fields)

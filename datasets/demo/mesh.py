@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
@@ -125,24 +126,23 @@ def laplacian(vertices: Floats, faces: Ints) -> Floats:
     return (np.diag(weights.sum(1)) - weights) / np.maximum(area, 1e-6)[:, None]
 
 
-def spread(operator: Floats, handles: Mapping[int, Sequence[float] | float], *, smooth: bool) -> Floats:
+def spread(operator: Floats, handles: Mapping[int, Any]) -> Floats:
     """Fill a field over all vertices from its values at a few of them.
 
     Args:
-        operator: [N, N] Laplacian.
+        operator: [N, N] Laplacian (the field is stretched between the handles and never overshoots) or its square
+            (it is bent: round, may overshoot a little).
         handles: vertex -> value (a number or a vector).
-        smooth: True minimises bending (round, may overshoot a little), False stretching (never overshoots).
 
     Returns:
         [N] or [N, D] field that takes the given values at the handles.
     """
-    matrix = operator @ operator if smooth else operator
     known = np.array(sorted(handles), dtype=np.int64)
     values = np.array([handles[int(i)] for i in known], dtype=np.float64)
     free = np.setdiff1d(np.arange(len(operator)), known)
     field = np.zeros((len(operator), *values.shape[1:]))
     field[known] = values
-    field[free] = np.linalg.solve(matrix[np.ix_(free, free)], -matrix[np.ix_(free, known)] @ values)
+    field[free] = np.linalg.solve(operator[np.ix_(free, free)], -operator[np.ix_(free, known)] @ values)
     return field
 
 

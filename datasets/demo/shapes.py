@@ -108,7 +108,7 @@ def jaw_weights(top: Topology) -> Floats:
         | ((v[:, 1] > -2.4) & (np.abs(v[:, 0]) > 6.5))
     )
     weights |= {int(i): 0.0 for i in np.nonzero(still)[0]}
-    return np.clip(spread(top.operator, weights, smooth=False), 0, 1)
+    return np.clip(spread(top.operator, weights), 0, 1)
 
 
 def _ramp(x: float) -> float:

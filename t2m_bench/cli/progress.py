@@ -88,12 +88,19 @@ def open_reporter() -> Iterator[Reporter]:
         yield PlainReporter(sys.stderr)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    class Count(MofNCompleteColumn):
+        """Steps done of steps expected; nothing where no number is expected."""
+
+        def render(self, task: Task) -> Text:
+            return super().render(task) if task.total else Text()
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
-        MofNCompleteColumn(),
+        Count(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
     )

@@ -15,14 +15,15 @@ from t2m_bench.core.clip import Clip
 from t2m_bench.core.digest import digest_of, file_sha256
 from t2m_bench.core.errors import UsageError
 from t2m_bench.core.track import Track
+from t2m_bench.media import audio, picture, video
 from t2m_bench.media.audio import cut_audio, read_audio
 from t2m_bench.media.video import iter_frames, iter_gray, resize_frames
+from t2m_bench.tracking import matting
 from t2m_bench.tracking.matting import composite
 
-FOOTAGE_VERSION = 1
-"""Raised when the same files would give other frames or sound."""
-
 _WHITE = 255
+_MAKERS = (audio, picture, video, matting)
+"""The modules whose code decides what the same files give; this one beside them."""
 
 
 class ClipFootage:
@@ -80,7 +81,7 @@ class ClipFootage:
         """Hash of everything that decides the frames, the track and the sound of this stretch."""
         return digest_of(
             {
-                "version": FOOTAGE_VERSION,
+                "code": [file_sha256(Path(path)) for path in (__file__, *(str(m.__file__) for m in _MAKERS))],
                 "video": self._clip.sha256,
                 "sound": _file_hash(self._clip.audio),
                 "matte": _file_hash(self._matte),

@@ -8,55 +8,51 @@ with every splat. So nothing has to be divided back out of a product.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from t2m_bench.rendering._compiled import Counter, Floats, Ints, compiled, f32, next_task, pasted, to_f32, to_int
-from t2m_bench.rendering._simd import (
-    LANES,
-    Lanes,
-    Mask,
-    divide,
-    exp2,
-    load,
-    mul_add,
-    ramp,
-    select,
-    spread,
-    store,
-    total,
-)
-from t2m_bench.rendering._tiles import (
+from t2m_bench.rendering._runs import (
+    BATCH,
     PLANE,
-    ROWS,
-    SEGMENTS,
+    RUNS,
     STRIDE,
-    TILE_HEIGHT,
-    TILE_WIDTH,
+    Tile,
     find_live,
-    find_segments,
+    find_place,
+    find_runs,
+    new_tile,
     open_tile,
 )
-from t2m_bench.rendering.projection import COEF_A
+from t2m_bench.rendering._simd import LANES, Lanes, Mask, divide, exp2, load, mul_add, select, spread, store, total
+from t2m_bench.rendering._tiles import TILE_HEIGHT, TILE_WIDTH
 from t2m_bench.rendering.reference import ALPHA_MAX, ALPHA_MIN, T_STOP
 
 # Columns of a pair's row of sums over pixels. With u = dx + r dy and g = dL/d(ln alpha) of a pixel:
 SUM_G, SUM_GU, SUM_GUU, SUM_GUY, SUM_GY, SUM_GYY = range(6)
 SUM_COLUMNS = 6  # the gradient of the D colours follows
 
+# Only the length matters: that of a tuple is known when the kernel is compiled, which makes RGB a tenth faster.
+Channels: TypeAlias = tuple[int, ...] | Ints
+
 _ZERO, _ONE = f32(0.0), f32(1.0)
-_HALF_LOG2_E = f32(0.7213475204444817)
 _FAINTEST = f32(np.log2(ALPHA_MIN))
 _OPAQUE = f32(ALPHA_MAX)
 _STOP = f32(T_STOP)
-_CHECK = 32  # splats between two looks at which pixels are finished
 
 
-@pasted
-def _segment(segment: int, lines: Floats, bend: float) -> tuple[int, Lanes, float, Lanes]:
-    """Position of a run in the tile's planes, its u, its dy and its log2(alpha); `bend` is -A log2(e) / 2."""
-    y, x = to_int(segment) >> 8, to_int(segment) & 255
-    u = ramp(to_f32(x) - lines[ROWS + y])
-    return y * STRIDE + x, u, lines[y], mul_add(u * bend, u, lines[2 * ROWS + y])
+def channels_of(count: int) -> Channels:
+    """What to pass for `count` channels. Each tuple length costs a compilation, so there is one for RGB alone."""
+    return (0, 0, 0) if count == 3 else np.zeros(count, np.int32)
+
+
+@compiled
+def _place(t: int, grid: tuple[int, int], height: int, width: int) -> tuple[int, int, int, int, int]:
+    """Camera of tile `t`, its first column and row in the image, and how much of it lies inside."""
+    columns, rows = grid
+    x, y = t % columns * TILE_WIDTH, t // columns % rows * TILE_HEIGHT
+    return t // (columns * rows), x, y, min(TILE_WIDTH, width - x), min(TILE_HEIGHT, height - y)
 
 
 @compiled
@@ -77,7 +73,7 @@ def _cover(exponent: Lanes, before: Lanes) -> tuple[Lanes, Lanes, Lanes, Mask]:
     after = before - weight
     added = wanted & (after > _STOP)
     weight = select(added, weight, _ZERO)
-    # Still wanted but not added: here the pixel is finished.
+    # Wanted but too much: here the pixel is finished.
     return alpha, weight, select(wanted & (_STOP >= after), _ZERO - before, before - weight), added
 
 
@@ -85,38 +81,36 @@ def _cover(exponent: Lanes, before: Lanes) -> tuple[Lanes, Lanes, Lanes, Mask]:
 def _forward_tile(
     splats: Floats,
     colors: Floats,
+    channels: Channels,
     pairs: Ints,
     span: tuple[int, int],
     camera: int,
     corner: tuple[float, float],
-    left: Floats,
+    tile: Tile,
     planes: Floats,
-    live: Ints,
-    segments: Ints,
-    limits: Ints,
-    lines: Floats,
 ) -> None:
     """Composite the pairs from `span[0]` to `span[1]` onto the colour planes `[D * PLANE]`."""
+    left, runs = tile.left, tile.runs
     shared = min(camera, colors.shape[0] - 1)
-    for p in range(span[0], span[1]):
-        if (p - span[0]) % _CHECK == _CHECK - 1 and not find_live(left, live):
+    for p in range(span[0], span[1], BATCH):
+        if p > span[0] and not find_live(left, tile.live):
             return
-        i = pairs[p, 0]
-        n = find_segments(splats, (camera, i), corner, live, limits, lines, segments)
-        bend = -_HALF_LOG2_E * splats[camera, i, COEF_A]
+        n = find_runs(splats, pairs, (p, min(p + BATCH, span[1])), camera, corner, tile)
         for k in range(n):
-            at, u, _, exponent = _segment(segments[k], lines, bend)
+            at, _, _, exponent = find_place(runs[k], tile)
             _, weight, after, _ = _cover(exponent, load(left, at))
             store(left, at, after)
-            for d in range(colors.shape[2]):
+            i = pairs[p + (to_int(runs[k]) >> 8), 0]
+            for d in range(len(channels)):
                 store(planes, d * PLANE + at, mul_add(weight, colors[shared, i, d], load(planes, d * PLANE + at)))
 
 
 @compiled
 def render(
     counter: Counter,
-    splats: Floats,  # [C, N, 8]
+    splats: Floats,  # [C, N, 6]
     colors: Floats,  # [1 or C, N, D]
+    channels: Channels,
     starts: Ints,  # [C * tiles + 1]
     pairs: Ints,  # [pairs, 2]
     grid: tuple[int, int],
@@ -125,56 +119,51 @@ def render(
     alpha: Floats,  # [C, H, W], written
 ) -> None:
     """Composite every tile; a task is a tile of one camera."""
-    columns, rows = grid
-    channels = colors.shape[2]
-    left = np.empty(PLANE, np.float32)
-    planes = np.empty(channels * PLANE, np.float32)
-    live = np.empty(TILE_HEIGHT, np.int32)
-    segments, limits = np.empty(SEGMENTS, np.int32), np.empty(2 * ROWS, np.int32)
-    lines = np.empty(3 * ROWS, np.float32)
+    tile, planes = new_tile(), np.empty(len(channels) * PLANE, np.float32)
+    left = tile.left
     while True:
         t = next_task(counter)
         if t >= starts.shape[0] - 1:
             return
-        c, x0, y0 = t // (columns * rows), t % columns * TILE_WIDTH, t // columns % rows * TILE_HEIGHT
-        width, height = min(TILE_WIDTH, image.shape[2] - x0), min(TILE_HEIGHT, image.shape[1] - y0)
-        open_tile(left, live, width, height)
+        c, x0, y0, width, height = _place(t, grid, image.shape[1], image.shape[2])
+        open_tile(left, tile.live, width, height)
         planes[:] = _ZERO
         span, corner = (starts[t], starts[t + 1]), (to_f32(x0), to_f32(y0))
-        _forward_tile(splats, colors, pairs, span, c, corner, left, planes, live, segments, limits, lines)
+        _forward_tile(splats, colors, channels, pairs, span, c, corner, tile, planes)
         for y in range(height):
             for x in range(width):
                 behind = abs(left[y * STRIDE + x])
                 alpha[c, y0 + y, x0 + x] = _ONE - behind
-                for d in range(channels):
+                for d in range(len(channels)):
                     image[c, y0 + y, x0 + x, d] = planes[d * PLANE + y * STRIDE + x] + behind * backgrounds[c, d]
 
 
 @pasted
 def _backward_splat(
     colors: Floats,
+    channels: Channels,
     where: tuple[int, int],
-    bend: float,
-    n: int,
-    left: Floats,
+    span: tuple[int, int],
+    tile: Tile,
     coming: Floats,
     planes: Floats,
-    segments: Ints,
-    lines: Floats,
     weights: Floats,
+    places: Ints,
     sums: Floats,
     number: int,
 ) -> None:
-    """Gradient sums of one splat over its `n` runs, written to row `number` of `sums`."""
+    """Gradient sums of the splat whose runs are `span[0]` to `span[1]`, written to row `number` of `sums`."""
+    left, runs = tile.left, tile.runs
     zero = spread(_ZERO)
     g_, gu_, guu_, guy_, gy_, gyy_ = zero, zero, zero, zero, zero, zero
-    for k in range(n):
-        at, u, dy, exponent = _segment(segments[k], lines, bend)
+    for k in range(span[0], span[1]):
+        at, u, dy, exponent = find_place(runs[k], tile)
         alpha, weight, after, added = _cover(exponent, load(left, at))
         store(left, at, after)
-        store(weights, k * LANES, weight)
+        store(weights, (k - span[0]) * LANES, weight)
+        places[k - span[0]] = at
         gain = zero
-        for d in range(colors.shape[2]):
+        for d in range(len(channels)):
             gain = mul_add(load(planes, d * PLANE + at), colors[where[0], where[1], d], gain)
         gain = gain * weight
         rest = load(coming, at) - gain
@@ -186,11 +175,10 @@ def _backward_splat(
         guy_, gy_, gyy_ = mul_add(gu, dy, guy_), gy_ + gy, mul_add(gy, dy, gyy_)
     sums[number, SUM_G], sums[number, SUM_GU], sums[number, SUM_GUU] = total(g_), total(gu_), total(guu_)
     sums[number, SUM_GUY], sums[number, SUM_GY], sums[number, SUM_GYY] = total(guy_), total(gy_), total(gyy_)
-    for d in range(colors.shape[2]):
+    for d in range(len(channels)):
         share = zero
-        for k in range(n):
-            at = (segments[k] >> 8) * STRIDE + (segments[k] & 255)
-            share = mul_add(load(weights, k * LANES), load(planes, d * PLANE + at), share)
+        for k in range(span[1] - span[0]):
+            share = mul_add(load(weights, k * LANES), load(planes, d * PLANE + to_int(places[k])), share)
         sums[number, SUM_COLUMNS + d] = total(share)
 
 
@@ -198,41 +186,46 @@ def _backward_splat(
 def _backward_tile(
     splats: Floats,
     colors: Floats,
+    channels: Channels,
     pairs: Ints,
     span: tuple[int, int],
     camera: int,
     corner: tuple[float, float],
-    left: Floats,
+    tile: Tile,
     coming: Floats,
     planes: Floats,
-    live: Ints,
-    segments: Ints,
-    limits: Ints,
-    lines: Floats,
     weights: Floats,
+    places: Ints,
     sums: Floats,
 ) -> None:
     """Gradient sums of the pairs from `span[0]` to `span[1]`; `planes` hold the gradient of the image."""
+    ends = tile.ends
     shared = min(camera, colors.shape[0] - 1)
     unfinished = True
-    for p in range(span[0], span[1]):
-        if unfinished and (p - span[0]) % _CHECK == _CHECK - 1:
-            unfinished = find_live(left, live)
-        i, number = pairs[p, 0], pairs[p, 1]
-        n = find_segments(splats, (camera, i), corner, live, limits, lines, segments) if unfinished else 0
-        if n == 0:
-            for d in range(sums.shape[1]):
-                sums[number, d] = _ZERO
+    for p in range(span[0], span[1], BATCH):
+        stop = min(p + BATCH, span[1])
+        unfinished = unfinished and (p == span[0] or find_live(tile.left, tile.live))
+        if not unfinished:
+            for q in range(p, stop):
+                for d in range(sums.shape[1]):
+                    sums[pairs[q, 1], d] = _ZERO
             continue
-        bend = -_HALF_LOG2_E * splats[camera, i, COEF_A]
-        _backward_splat(colors, (shared, i), bend, n, left, coming, planes, segments, lines, weights, sums, number)
+        find_runs(splats, pairs, (p, stop), camera, corner, tile)
+        begin = 0
+        for q in range(stop - p):
+            i, number, end = pairs[p + q, 0], pairs[p + q, 1], to_int(ends[q])
+            _backward_splat(
+                colors, channels, (shared, i), (begin, end), tile, coming, planes, weights, places, sums, number
+            )
+            begin = end
 
 
 @compiled
 def render_backward(
     counter: Counter,
-    splats: Floats,  # [C, N, 8]
+    splats: Floats,  # [C, N, 6]
     colors: Floats,  # [1 or C, N, D]
+    channels: Channels,
     starts: Ints,  # [C * tiles + 1]
     pairs: Ints,  # [pairs, 2]
     grid: tuple[int, int],
@@ -248,31 +241,25 @@ def render_backward(
         image: as `render` left it, backgrounds included.
         sums: one row per pair, in the order of the second column of `pairs`.
     """
-    columns, rows = grid
-    channels = colors.shape[2]
-    left, coming = np.empty(PLANE, np.float32), np.zeros(PLANE, np.float32)
-    planes = np.zeros(channels * PLANE, np.float32)
-    live = np.empty(TILE_HEIGHT, np.int32)
-    segments, limits = np.empty(SEGMENTS, np.int32), np.empty(2 * ROWS, np.int32)
-    lines = np.empty(3 * ROWS, np.float32)
-    weights = np.empty(SEGMENTS * LANES, np.float32)
+    tile = new_tile()
+    coming, planes = np.zeros(PLANE, np.float32), np.zeros(len(channels) * PLANE, np.float32)
+    weights, places = np.empty(RUNS * LANES, np.float32), np.empty(RUNS, np.int32)
     while True:
         t = next_task(counter)
         if t >= starts.shape[0] - 1:
             return
-        c, x0, y0 = t // (columns * rows), t % columns * TILE_WIDTH, t // columns % rows * TILE_HEIGHT
-        width, height = min(TILE_WIDTH, image.shape[2] - x0), min(TILE_HEIGHT, image.shape[1] - y0)
-        open_tile(left, live, width, height)
+        c, x0, y0, width, height = _place(t, grid, image.shape[1], image.shape[2])
+        open_tile(tile.left, tile.live, width, height)
         for y in range(height):
             for x in range(width):
                 # The background is the last colour to come; alpha's gradient is that of a background of minus one.
                 rest = -grad_alpha[c, y0 + y, x0 + x] * (_ONE - alpha[c, y0 + y, x0 + x])
-                for d in range(channels):
+                for d in range(len(channels)):
                     grad = grad_image[c, y0 + y, x0 + x, d]
                     planes[d * PLANE + y * STRIDE + x] = grad
                     rest += image[c, y0 + y, x0 + x, d] * grad
                 coming[y * STRIDE + x] = rest
         span, corner = (starts[t], starts[t + 1]), (to_f32(x0), to_f32(y0))
         _backward_tile(
-            splats, colors, pairs, span, c, corner, left, coming, planes, live, segments, limits, lines, weights, sums
+            splats, colors, channels, pairs, span, c, corner, tile, coming, planes, weights, places, sums
         )

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from t2m_bench.rendering._compiled import Floats, Ints, run
-from t2m_bench.rendering._composite import SUM_COLUMNS, render, render_backward
+from t2m_bench.rendering._composite import SUM_COLUMNS, channels_of, render, render_backward
 from t2m_bench.rendering._projection_backward import project_backward
-from t2m_bench.rendering._tiles import TILE_HEIGHT, TILE_WIDTH, count_pairs, describe, list_pairs
-from t2m_bench.rendering.projection import CHUNK, SPLAT_COLUMNS, project
+from t2m_bench.rendering._tiles import TILE_HEIGHT, TILE_WIDTH, count_pairs, list_pairs
+from t2m_bench.rendering.projection import CHUNK, SPLAT_COLUMNS, Projected, project
 
 
 class _Settings(NamedTuple):
@@ -36,14 +36,10 @@ class _Settings(NamedTuple):
 class _Plan(NamedTuple):
     """What is drawn where: the splats, and for each tile the list of those that meet it."""
 
-    splats: Floats  # [C, N, 8]
+    view: Projected
     first: Ints  # [C, N, 2]
     starts: Ints  # [C * tiles + 1]
     pairs: Ints  # [pairs, 2]
-    depths: Floats  # [C, N]
-    means2d: Floats  # [C, N, 2]
-    conics: Floats  # [C, N, 3]
-    radii: Ints  # [C, N, 2]
 
 
 def _array(tensor: Tensor) -> Floats:
@@ -57,27 +53,28 @@ def _per_camera(colors: Tensor) -> Floats:
 
 
 def _plan(gaussians: tuple[Floats, ...], viewmats: Floats, Ks: Floats, settings: _Settings) -> _Plan:
-    cameras, count = viewmats.shape[0], gaussians[0].shape[0]
-    chunks = -(-count // CHUNK)
-    splats = np.empty((cameras, count, SPLAT_COLUMNS), np.float32)
-    depths = np.empty((cameras, count), np.float32)
+    shape = (viewmats.shape[0], gaussians[0].shape[0])
+    view = Projected(
+        splats=np.empty((*shape, SPLAT_COLUMNS), np.float32),
+        depths=np.empty(shape, np.float32),
+        means2d=np.zeros((*shape, 2), np.float32),
+        conics=np.zeros((*shape, 3), np.float32),
+        radii=np.empty((*shape, 2), np.int32),
+        boxes=np.empty((*shape, 4), np.int32),
+    )
     limits = (np.float32(settings.near_plane), np.float32(settings.far_plane), np.float32(settings.eps2d))
-    run(project, chunks, *gaussians, viewmats, Ks, settings.size, limits, settings.antialiased, splats, depths)
-    means2d = np.empty((cameras, count, 2), np.float32)
-    conics = np.empty((cameras, count, 3), np.float32)
-    radii = np.empty((cameras, count, 2), np.int32)
-    spans = np.empty((cameras, count, 4), np.int32)
-    run(describe, chunks, splats, depths, settings.size, means2d, conics, radii, spans)
+    chunks = -(-shape[1] // CHUNK)
+    run(project, chunks, gaussians, viewmats, Ks, settings.size, limits, settings.antialiased, view)
     columns, rows = settings.grid
-    first = np.empty((cameras, count, 2), np.int32)
-    starts = np.empty(cameras * columns * rows + 1, np.int32)
-    pairs = np.empty((count_pairs(spans, settings.grid, first, starts), 2), np.int32)
-    run(list_pairs, cameras, depths.view(np.int32), spans, settings.grid, first, starts, pairs)
-    return _Plan(splats, first, starts, pairs, depths, means2d, conics, radii)
+    first = np.empty((*shape, 2), np.int32)
+    starts = np.empty(shape[0] * columns * rows + 1, np.int32)
+    pairs = np.empty((count_pairs(view.boxes, settings.grid, first, starts), 2), np.int32)
+    run(list_pairs, shape[0], view.depths.view(np.int32), view.boxes, settings.grid, first, starts, pairs)
+    return _Plan(view, first, starts, pairs)
 
 
 class _Rasterize(torch.autograd.Function):
-    """Gaussians in, (image, alpha, means2d, depths, conics, radii) out; only the first two carry a gradient."""
+    """Gaussians in, (image, alpha, depths, means2d, conics, radii) out; only the first two carry a gradient."""
 
     @staticmethod
     def forward(
@@ -98,14 +95,14 @@ class _Rasterize(torch.autograd.Function):
         image = torch.empty(cameras, settings.height, settings.width, channels)
         alpha = torch.empty(cameras, settings.height, settings.width, 1)
         behind = np.zeros((cameras, channels), np.float32) if backgrounds is None else _array(backgrounds)
-        tiles = len(plan.starts) - 1
-        lists = (plan.starts, plan.pairs, settings.grid)
-        run(render, tiles, plan.splats, _per_camera(colors), *lists, behind, image.numpy(), alpha.numpy()[..., 0])
+        lists = (channels_of(channels), plan.starts, plan.pairs, settings.grid)
+        outputs = (image.numpy(), alpha.numpy()[..., 0])
+        run(render, len(plan.starts) - 1, plan.view.splats, _per_camera(colors), *lists, behind, *outputs)
 
         ctx.save_for_backward(means, quats, scales, opacities, colors, viewmats, Ks, image, alpha)
         ctx.plan, ctx.settings = plan, settings
         ctx.set_materialize_grads(False)
-        facts = [torch.from_numpy(a) for a in (plan.means2d, plan.depths, plan.conics, plan.radii)]
+        facts = [torch.from_numpy(a) for a in plan.view[1:5]]
         ctx.mark_non_differentiable(*facts)
         return image, alpha, *facts
 
@@ -119,10 +116,10 @@ class _Rasterize(torch.autograd.Function):
         to_image = _array(torch.zeros_like(image) if grad_image is None else grad_image)
         to_alpha = _array(torch.zeros_like(alpha) if grad_alpha is None else grad_alpha)[..., 0]
         sums = np.empty((len(plan.pairs), SUM_COLUMNS + colors.shape[-1]), np.float32)
-        lists = (plan.starts, plan.pairs, settings.grid)
+        lists = (channels_of(colors.shape[-1]), plan.starts, plan.pairs, settings.grid)
         outputs = (image.detach().numpy(), alpha.detach().numpy()[..., 0])
-        color_array = _per_camera(colors)
-        run(render_backward, len(plan.starts) - 1, plan.splats, color_array, *lists, *outputs, to_image, to_alpha, sums)
+        color_array, splats = _per_camera(colors), plan.view.splats
+        run(render_backward, len(plan.starts) - 1, splats, color_array, *lists, *outputs, to_image, to_alpha, sums)
 
         gaussians = (_array(means), _array(quats), _array(scales), _array(opacities))
         grads = [np.zeros_like(array) for array in (*gaussians, color_array)]
@@ -131,7 +128,7 @@ class _Rasterize(torch.autograd.Function):
         cameras = (_array(viewmats), _array(Ks), settings.size)
         options = (np.float32(settings.eps2d), settings.antialiased)
         run(
-            project_backward, chunks, gaussians, *cameras, *options, plan.splats, plan.first, sums, (*grads, views)
+            project_backward, chunks, gaussians, *cameras, *options, splats, plan.first, sums, (*grads, views)
         )
         grad_views = np.zeros(viewmats.shape, np.float32)
         grad_views[:, :3] = views.sum(axis=1, dtype=np.float64)
@@ -171,5 +168,5 @@ def rasterize_cpu(
     settings = _Settings(width, height, near_plane, far_plane, eps2d, rasterize_mode == "antialiased")
     inputs = [t.float() for t in (means, quats, scales, opacities, colors, viewmats, Ks)]
     behind = None if backgrounds is None else backgrounds.float()
-    image, alpha, means2d, depths, conics, radii = _Rasterize.apply(*inputs, behind, settings)
+    image, alpha, depths, means2d, conics, radii = _Rasterize.apply(*inputs, behind, settings)
     return image, alpha, {"means2d": means2d, "radii": radii, "depths": depths, "conics": conics}

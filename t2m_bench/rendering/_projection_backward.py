@@ -190,7 +190,7 @@ def project_backward(
     size: tuple[float, float],
     eps2d: float,
     antialiased: bool,
-    splats: Floats,  # [C, N, 8]
+    splats: Floats,  # [C, N, 6]
     first: Ints,  # [C, N, 2]
     rows: Floats,  # [pairs, 6 + D]
     grads: tuple[Floats, Floats, Floats, Floats, Floats, Floats],

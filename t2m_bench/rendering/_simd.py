@@ -68,8 +68,9 @@ def _broadcast(builder: Any, value: Any) -> Any:
     """A scalar in every lane; a vector as it is."""
     if isinstance(value.type, ir.VectorType):
         return value
-    one = builder.insert_element(ir.Constant(_VEC, ir.Undefined), value, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(one, ir.Constant(_VEC, ir.Undefined), _integer(0))
+    undefined = ir.Constant(ir.VectorType(value.type, LANES), ir.Undefined)
+    one = builder.insert_element(undefined, value, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(one, undefined, _integer(0))
 
 
 def _call(builder: Any, name: str, result: Any, *args: Any) -> Any:
@@ -173,6 +174,54 @@ def any_lane(typingctx: Any, mask: Any) -> Any:
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
     return types.boolean(Mask), codegen
+
+
+@intrinsic
+def either_bit(typingctx: Any, table: Any, shifts: Any, index: Any) -> Any:
+    """Lane i: whether bit `shifts[index + i]` of `table[i]` is set, or the one above; flat int32 arrays."""
+    if not (_is_flat(table, types.int32) and _is_flat(shifts, types.int32)):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = ir.Constant(ir.IntType(64), 0)
+        words = builder.load(_pointer(context, builder, signature.args[0], args[0], start, _IVEC))
+        counts = builder.load(_pointer(context, builder, signature.args[1], args[1], args[2], _IVEC))
+        words.align = counts.align = 4
+        low = builder.lshr(words, builder.and_(counts, _integer(31)))
+        return builder.icmp_unsigned("!=", builder.and_(low, _integer(3)), _integer(0))
+
+    return Mask(table, shifts, types.int64), codegen
+
+
+# For each of the 256 masks, the set lanes first, in order.
+_SET_FIRST = bytes(
+    lane for mask in range(1 << LANES) for lane in sorted(range(LANES), key=lambda lane: (~mask >> lane & 1, lane))
+)
+
+
+@intrinsic
+def append_lanes(typingctx: Any, array: Any, index: Any, mask: Any, base: Any) -> Any:
+    """Write `base` + lane number for every set lane, packed, to a flat int32 array from `index` on; how many.
+
+    Always writes eight numbers; those past the count mean nothing.
+    """
+    if not _is_flat(array, types.int32):
+        return None
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        wide = ir.IntType(64)
+        bits = builder.zext(builder.bitcast(args[2], ir.IntType(LANES)), wide)
+        content = ir.Constant(ir.ArrayType(ir.IntType(8), len(_SET_FIRST)), bytearray(_SET_FIRST))
+        table = cgutils.global_constant(builder.module, "set_lanes_first", content)
+        entry = builder.gep(table, [ir.Constant(wide, 0), builder.mul(bits, ir.Constant(wide, LANES))])
+        packed = builder.load(builder.bitcast(entry, ir.VectorType(ir.IntType(8), LANES).as_pointer()))
+        packed.align = 1
+        offset = _broadcast(builder, builder.trunc(args[3], _I32))
+        target = _pointer(context, builder, signature.args[0], args[0], args[1], _IVEC)
+        builder.store(builder.add(builder.zext(packed, _IVEC), offset), target).align = 4
+        return _call(builder, "llvm.ctpop.i64", wide, bits)
+
+    return types.int64(array, types.int64, Mask, types.int64), codegen
 
 
 @intrinsic

@@ -15,19 +15,17 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from t2m_bench.rendering._compiled import Counter, Floats, compiled, f32, next_task
+from t2m_bench.rendering._compiled import Counter, Floats, Ints, compiled, f32, next_task, to_int
 
 Vec3: TypeAlias = tuple[float, float, float]
 Vec4: TypeAlias = tuple[float, float, float, float]
 
-# Columns of the splat table [C, N, 8].
-CENTER_X, CENTER_Y, COEF_A, COEF_R, COEF_V, LOG_PEAK, REACH_X, REACH_Y = range(8)
-SPLAT_COLUMNS = 8
+# Columns of the splat table [C, N, 6].
+CENTER_X, CENTER_Y, COEF_A, COEF_R, COEF_V, LOG_PEAK = range(6)
+SPLAT_COLUMNS = 6
 CHUNK = 256  # Gaussians per task; fixed, so that the order of summation does not depend on the threads
 
-_ONE = f32(1.0)
-_TWO = f32(2.0)
-_ZERO = f32(0.0)
+_ZERO, _HALF, _ONE, _TWO = f32(0.0), f32(0.5), f32(1.0), f32(2.0)
 _MARGIN = f32(0.15)
 _TINY = f32(1e-12)
 _ALPHA_MIN = f32(1.0 / 255.0)
@@ -35,7 +33,7 @@ _LOG_255 = f32(np.log(255.0))
 
 
 class Camera(NamedTuple):
-    """One pinhole camera: world-to-camera rotation by rows, translation, intrinsics, and how far slopes may go."""
+    """One pinhole camera: world-to-camera rotation by rows, translation, intrinsics and image size in pixels."""
 
     x: Vec3
     y: Vec3
@@ -68,6 +66,31 @@ class Footprint(NamedTuple):
     gz: Vec3
     a: Vec3  # rows of the perspective Jacobian times those
     b: Vec3
+
+
+class Splat(NamedTuple):
+    """A Gaussian in the image; the first six fields are the columns of the splat table."""
+
+    x: float
+    y: float
+    A: float
+    r: float
+    V: float
+    log_peak: float
+    reach_x: float  # pixels from the centre to where alpha falls below 1/255
+    reach_y: float
+    drawn: bool
+
+
+class Projected(NamedTuple):
+    """Arrays that `project` fills. Rows of Gaussians that are not drawn hold no meaning, except zeros where said."""
+
+    splats: Floats  # [C, N, 6], columns as above
+    depths: Floats  # [C, N], along the optical axis; 0 = not drawn
+    means2d: Floats  # [C, N, 2], pixels
+    conics: Floats  # [C, N, 3], the inverse of S: xx, xy, yy
+    radii: Ints  # [C, N, 2], half-sizes in whole pixels; 0 = not drawn
+    boxes: Ints  # [C, N, 4], pixels reached: first and one past last column, first and one past last row
 
 
 @compiled
@@ -128,7 +151,9 @@ def camera_point(mean: Vec3, camera: Camera) -> Vec3:
 def clamp_slope(slope: float, focal: float, center: float, size: float) -> float:
     """x/z or y/z, at most 0.3 half-fields outside the image: the Jacobian would explode further out."""
     margin = _MARGIN * size / focal
-    return min(max(slope, -center / focal - margin), (size - center) / focal + margin)
+    low, high = -center / focal - margin, (size - center) / focal + margin
+    slope = slope if slope > low else low
+    return slope if slope < high else high
 
 
 @compiled
@@ -157,57 +182,56 @@ def sharp_determinant(a: Vec3, b: Vec3) -> float:
 
 
 @compiled
-def _splat(
-    view: Footprint, opacity: float, camera: Camera, eps2d: float, antialiased: bool, table: Floats, c: int, i: int
-) -> bool:
-    """Fill one row of the splat table; False when no pixel of the image can reach alpha 1/255."""
+def _splat(view: Footprint, opacity: float, camera: Camera, eps2d: float, antialiased: bool) -> Splat:
+    """The splat of a Gaussian; drawn when it can reach alpha 1/255 inside the image."""
     sxx, sxy, syy = dot(view.a, view.a), dot(view.a, view.b), dot(view.b, view.b)
     sharp = sharp_determinant(view.a, view.b)
     det = sharp + eps2d * (sxx + syy) + eps2d * eps2d
     sxx, syy = sxx + eps2d, syy + eps2d
     peak = opacity * np.sqrt(sharp / det) if antialiased else opacity
-    if not (det > _ZERO and syy > _ZERO and peak >= _ALPHA_MIN):
-        return False
-    inverse = _ONE / syy
     log_peak = np.log(peak)
-    reach = np.sqrt(_TWO * max(log_peak + _LOG_255, _ZERO))
-    rx, ry = reach * np.sqrt(sxx), reach * np.sqrt(syy)
+    room = log_peak + _LOG_255
+    reach = np.sqrt(_TWO * (room if room > _ZERO else _ZERO))
+    reach_x, reach_y = reach * np.sqrt(sxx), reach * np.sqrt(syy)
     x = camera.fx * view.point[0] / view.point[2] + camera.cx
     y = camera.fy * view.point[1] / view.point[2] + camera.cy
-    table[c, i, CENTER_X] = x
-    table[c, i, CENTER_Y] = y
-    table[c, i, COEF_A] = syy / det
-    table[c, i, COEF_R] = -sxy * inverse
-    table[c, i, COEF_V] = inverse
-    table[c, i, LOG_PEAK] = log_peak
-    table[c, i, REACH_X] = rx
-    table[c, i, REACH_Y] = ry
-    return x + rx > _ZERO and x - rx < camera.width and y + ry > _ZERO and y - ry < camera.height
+    inverse = _ONE / syy
+    # Comparisons are false for NaN, so what has overflowed is not drawn.
+    drawn = det > _ZERO and syy > _ZERO and peak >= _ALPHA_MIN
+    drawn = drawn and x + reach_x > _ZERO and x - reach_x < camera.width
+    drawn = drawn and y + reach_y > _ZERO and y - reach_y < camera.height
+    return Splat(x, y, syy / det, -sxy * inverse, inverse, log_peak, reach_x, reach_y, drawn)
+
+
+@compiled
+def _clip(value: float, top: float) -> int:
+    """A whole number within [0, top]."""
+    value = value if value > _ZERO else _ZERO
+    whole: int = to_int(value if value < top else top)
+    return whole
 
 
 @compiled
 def project(
     counter: Counter,
-    means: Floats,  # [N, 3]
-    quats: Floats,  # [N, 4] wxyz
-    scales: Floats,  # [N, 3]
-    opacities: Floats,  # [N]
+    gaussians: tuple[Floats, Floats, Floats, Floats],
     viewmats: Floats,  # [C, 4, 4]
     Ks: Floats,  # [C, 3, 3]
     size: tuple[float, float],
     limits: tuple[float, float, float],
     antialiased: bool,
-    splats: Floats,  # [C, N, 8], written
-    depths: Floats,  # [C, N], written
+    out: Projected,
 ) -> None:
     """Project every Gaussian into every camera; a task is `CHUNK` Gaussians.
 
     Args:
+        gaussians: means `[N, 3]`, quats `[N, 4]` wxyz, scales `[N, 3]`, opacities `[N]`.
         size: (width, height) in pixels.
         limits: (near_plane, far_plane, eps2d).
-        splats: columns as named above; a row means nothing where the depth is 0.
-        depths: distance along the optical axis, 0 where the Gaussian leaves no pixel at or above 1/255.
+        out: written.
     """
+    means, quats, scales, opacities = gaussians
+    splats, depths, means2d, conics, radii, boxes = out
     near, far, eps2d = limits
     while True:
         chunk = next_task(counter)
@@ -217,8 +241,24 @@ def project(
             camera = camera_at(viewmats, Ks, size, c)
             for i in range(chunk * CHUNK, min(means.shape[0], (chunk + 1) * CHUNK)):
                 depths[c, i] = _ZERO
+                radii[c, i, 0], radii[c, i, 1] = 0, 0
+                boxes[c, i, 0], boxes[c, i, 1], boxes[c, i, 2], boxes[c, i, 3] = 0, 0, 0, 0
                 point = camera_point(row3(means, i), camera)
-                if near < point[2] < far:
-                    view = footprint(point, shape_at(quats, i).columns, row3(scales, i), camera)
-                    if _splat(view, opacities[i], camera, eps2d, antialiased, splats, c, i):
-                        depths[c, i] = point[2]
+                if not near < point[2] < far:
+                    continue
+                view = footprint(point, shape_at(quats, i).columns, row3(scales, i), camera)
+                s = _splat(view, opacities[i], camera, eps2d, antialiased)
+                if not s.drawn:
+                    continue
+                depths[c, i] = point[2]
+                splats[c, i, CENTER_X], splats[c, i, CENTER_Y] = s.x, s.y
+                splats[c, i, COEF_A], splats[c, i, COEF_R], splats[c, i, COEF_V] = s.A, s.r, s.V
+                splats[c, i, LOG_PEAK] = s.log_peak
+                means2d[c, i, 0], means2d[c, i, 1] = s.x, s.y
+                conics[c, i, 0], conics[c, i, 1], conics[c, i, 2] = s.A, s.A * s.r, s.V + s.A * s.r * s.r
+                radii[c, i, 0], radii[c, i, 1] = to_int(np.ceil(s.reach_x)), to_int(np.ceil(s.reach_y))
+                # The centre of a pixel is half a pixel in.
+                boxes[c, i, 0] = _clip(np.ceil(s.x - s.reach_x - _HALF), size[0])
+                boxes[c, i, 1] = _clip(np.floor(s.x + s.reach_x + _HALF), size[0])
+                boxes[c, i, 2] = _clip(np.ceil(s.y - s.reach_y - _HALF), size[1])
+                boxes[c, i, 3] = _clip(np.floor(s.y + s.reach_y + _HALF), size[1])

@@ -125,11 +125,20 @@ def _unavailable(records: Sequence[Record], titles: Mapping[str, str]) -> Iterab
 
 
 def _failures(records: Sequence[Record]) -> Iterable[str]:
+    found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for record in records:
-        if record.failure is not None:
-            failure = record.failure
-            where = f"{_row(record.method, record.drive)} on {record.clip}"
-            yield f"Failed: {where}, to {failure.stage} ({failure.kind}: {failure.message.rstrip('.')})."
+        if failure := record.failure:
+            rows = found.setdefault((failure.stage, failure.kind, failure.message), {})
+            rows.setdefault(record.clip, []).append(_row(record.method, record.drive))
+    for (stage, kind, message), clips in found.items():
+        where = "; ".join(f"{', '.join(rows)} on {clip}" for clip, rows in clips.items())
+        yield f"Failed: {where}, to {stage} ({kind}: {shorten(message)})."
+
+
+def shorten(message: str, length: int = 200) -> str:
+    """At most `length` characters of a message, without a final stop; records hold the whole."""
+    message = message.rstrip(".")
+    return message if len(message) <= length else f"{message[: length - 1].rstrip()}…"
 
 
 def _row(method: str, drive: str) -> str:

@@ -22,6 +22,8 @@ WORK = ".work"
 _LOCK = ".lock"
 _HOLDER = ".holder.json"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_LEAST_ROOM = 64 << 10
+"""Bytes."""
 
 
 @contextmanager
@@ -127,8 +129,18 @@ def is_disk_full(error: BaseException | None) -> bool:
     while error is not None and seen < 20:
         if isinstance(error, OSError) and error.errno in _FULL:
             return True
+        if os.strerror(errno.ENOSPC) in str(error):  # safetensors and others keep the text but not the number
+            return True
         error, seen = error.__cause__ or error.__context__, seen + 1
     return False
+
+
+def has_no_room(path: Path) -> bool:
+    """Whether the disk under `path` is full now: some libraries do not say why they could not write."""
+    try:
+        return shutil.disk_usage(path).free < _LEAST_ROOM
+    except OSError:
+        return False
 
 
 def disk_full(path: Path) -> OutputError:

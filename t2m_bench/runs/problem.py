@@ -8,7 +8,7 @@ from typing import Literal
 
 from t2m_bench.core.errors import OutputError, T2MError
 from t2m_bench.core.record import Failure
-from t2m_bench.runs.folder import disk_full, is_disk_full
+from t2m_bench.runs.folder import disk_full, has_no_room, is_disk_full
 
 Stage = Literal["prepare", "fit", "synthesize", "score"]
 
@@ -40,7 +40,7 @@ def problem_of(stage: Stage, error: Exception, out: Path) -> Problem:
     """
     if isinstance(error, OutputError):
         raise error
-    if is_disk_full(error):
+    if is_disk_full(error) or has_no_room(out):
         name = error.filename if isinstance(error, OSError) else None
         raise disk_full(Path(str(name)) if name else out) from error
     return Problem(stage, error)

@@ -64,7 +64,7 @@ def load(name: str) -> Demo:
             "rate": video.average_rate,
         }
         decoded = list(container.decode(video))
-        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in decoded])
+        frames = np.stack([np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for frame in decoded])
         pts = [float(frame.time or 0) for frame in decoded]
         metadata = dict(container.metadata)
     with av.open(str(clips / f"{name}.mp4")) as container:
@@ -95,7 +95,7 @@ def test_the_file_says_that_it_is_synthetic(demo: Demo) -> None:
 
 
 def test_the_folder_stays_small() -> None:
-    assert sum(path.stat().st_size for path in (FOLDER / "clips").iterdir()) < 1_200_000
+    assert sum(path.stat().st_size for path in (FOLDER / "clips").iterdir()) < 1_000_000
 
 
 def test_sound_is_there_and_in_step_with_the_timing_file(demo: Demo) -> None:
@@ -195,7 +195,8 @@ def test_the_head_moves_smoothly_and_the_shoulders_do_not(demo: Demo) -> None:
     assert 2 < yaw.std() < 8
     step = np.einsum("tij,tkj->tik", turns[1:], turns[:-1])
     angle = np.degrees(np.arccos(np.clip((np.trace(step, axis1=1, axis2=2) - 1) / 2, -1, 1)))
-    assert 0.3 < angle.mean() and angle.max() < 5
+    assert angle.mean() > 0.3
+    assert angle.max() < 5
     cloth = demo.frames[:, 250:, 40:60].astype(np.float64)
     assert np.abs(cloth - cloth.mean(0)).mean() < 3
 
@@ -255,7 +256,8 @@ def test_detector_finds_the_face_and_agrees_with_the_truth(demo: Demo) -> None:
     gap = np.linalg.norm(points[:, 13, :2] - points[:, 14, :2], axis=1)
     assert np.corrcoef(gap, demo.gap[seen])[0, 1] > 0.9
     ratio = eye_aspect_ratio(np.stack([found[i].landmarks for i in blinks]))  # type: ignore[union-attr]
-    assert ratio.max() < 0.15 < np.median(eye_aspect_ratio(points))
+    assert ratio.max() < 0.15
+    assert np.median(eye_aspect_ratio(points)) > 0.22
 
 
 @pytest.fixture

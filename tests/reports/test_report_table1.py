@@ -196,7 +196,24 @@ def test_all_failed_still_makes_a_table_with_the_recipes_columns() -> None:
     table = table1([failed("frozen", "ann"), failed("frozen", "berta")], INFOS)
     assert rows(table) == ["Frozen - - - 0/2"]
     assert [column.head for column in table.columns][2:4] == ["PSNR [dB] ↑", "LMD [px] ↓"]
-    assert sum(sentence.startswith("Failed: ") for sentence in table.caption) == 2
+    assert (
+        table.caption[-1]
+        == "Failed: frozen on ann; frozen on berta, to fit (MethodError: loss is not finite)."
+    )
+
+
+def test_failures_alike_are_told_once_and_briefly() -> None:
+    failure = Failure(stage="prepare", kind="NoFaceFound", message="no face " * 100, hint="")
+    records = [
+        record(name, status="failed", failure=failure, category="3DGS", drive=drive)
+        for name, drive in (("talk2me", "P1"), ("talk2me", "P2"), ("frozen", "-"))
+    ]
+    (said,) = (sentence for sentence in table1(records).caption if sentence.startswith("Failed"))
+    assert said.startswith(
+        "Failed: frozen, talk2me P1, talk2me P2 on ann, to prepare (NoFaceFound: no face no"
+    )
+    assert said.endswith("…).")
+    assert len(said) < 300
 
 
 def test_an_unknown_metric_is_printed_under_its_id() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -338,6 +339,19 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_done(
     assert [record.method for record in read_records(out)] == ["steady"]
     go(out, "steady", "learner", clips=("ann",))
     assert comparable(out) == comparable(reference)
+
+
+def test_a_method_that_hides_a_full_disk_behind_its_own_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=0))
+        with pytest.raises(OutputError, match=r"The disk that holds .* is full"):
+            go(tmp_path, "buggy", clips=("ann",))
+    assert go(tmp_path, "buggy", clips=("ann",))[0].status == "failed", (
+        "with room on the disk it is the unit's own"
+    )
 
 
 def test_log_has_the_stages_and_the_lines_of_the_method(tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def test_a_full_disk_is_found_behind_other_errors() -> None:
             raise RuntimeError("encoder failed") from cause
     except RuntimeError as error:
         assert is_disk_full(error)
+    assert is_disk_full(ValueError("I/O error: No space left on device (os error 28)"))
     assert is_disk_full(OSError(errno.EDQUOT, "Quota exceeded"))
     assert not is_disk_full(OSError(errno.EACCES, "Permission denied"))
     assert not is_disk_full(None)
