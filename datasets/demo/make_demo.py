@@ -95,7 +95,7 @@ def make_track(scene: Scene, states: list[FrameState]) -> Track:
         landmarks=(np.round(points * GRAIN) / GRAIN).astype(np.float32),
         blendshapes=np.stack([state.blendshapes for state in states]).astype(np.float32),
         pose=poses.astype(np.float32),
-        ear=np.round(eye_aspect_ratio(points), 4).astype(np.float32),
+        ear=np.round(eye_aspect_ratio(points[..., :2]), 4).astype(np.float32),
         box=np.concatenate([points[..., :2].min(1), points[..., :2].max(1)], 1).astype(np.float32),
         valid=np.ones(len(states), np.bool_),
         size=(SIZE, SIZE), fps=float(FPS), fov_deg=FOV_DEG, source="ground-truth",

@@ -124,7 +124,7 @@ def _raise_brows(values: Floats, accents: Floats, temper: Temper, rng: np.random
     rise = np.clip(temper.brows * (accents + 0.22 * _wander(len(values), 0.8, rng)), 0, 0.9)
     frown = np.clip(0.25 * temper.brows * _wander(len(values), 0.9, rng) - 0.05, 0, 0.5) * (1 - rise)
     curves = {
-        "browInnerUp": 0.9 * rise, "browOuterUpLeft": 0.8 * rise, "browOuterUpRight": 0.75 * rise,
+        "browInnerUp": 0.5 * rise, "browOuterUpLeft": 0.8 * rise, "browOuterUpRight": 0.75 * rise,
         "browDownLeft": frown, "browDownRight": frown, "eyeWideLeft": 0.4 * rise, "eyeWideRight": 0.4 * rise,
         "eyeSquintLeft": 0.5 * frown, "eyeSquintRight": 0.5 * frown,
     }  # fmt: skip

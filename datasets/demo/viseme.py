@@ -155,7 +155,7 @@ def mouth_blendshapes(timing: Timing) -> tuple[Floats, Floats]:
     put("mouthRollUpper", 0.35 * curves["press"])
     for side, bias in (("Left", 1.0), ("Right", 0.93)):
         put("mouthStretch" + side, bias * curves["stretch"])
-        put("mouthSmile" + side, bias * (curves["smile"] + 0.06))
+        put("mouthSmile" + side, bias * (curves["smile"] + 0.12))
         put("mouthLowerDown" + side, bias * curves["lower"] * open_)
         put("mouthUpperUp" + side, bias * curves["upper"] * open_)
         put("mouthPress" + side, bias * curves["press"])

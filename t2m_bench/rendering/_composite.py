@@ -12,7 +12,18 @@ from typing import TypeAlias
 
 import numpy as np
 
-from t2m_bench.rendering._compiled import Counter, Floats, Ints, compiled, f32, next_task, pasted, to_f32, to_int
+from t2m_bench.rendering._compiled import (
+    Counter,
+    Floats,
+    Ints,
+    compiled,
+    f32,
+    kernel,
+    next_task,
+    pasted,
+    to_f32,
+    to_int,
+)
 from t2m_bench.rendering._runs import (
     BATCH,
     PLANE,
@@ -25,7 +36,19 @@ from t2m_bench.rendering._runs import (
     new_tile,
     open_tile,
 )
-from t2m_bench.rendering._simd import LANES, Lanes, Mask, divide, exp2, load, mul_add, select, spread, store, total
+from t2m_bench.rendering._simd import (
+    LANES,
+    Lanes,
+    Mask,
+    divide,
+    exp2,
+    load,
+    mul_add,
+    select,
+    spread,
+    store,
+    total,
+)
 from t2m_bench.rendering._tiles import TILE_HEIGHT, TILE_WIDTH
 from t2m_bench.rendering.reference import ALPHA_MAX, ALPHA_MIN, T_STOP
 
@@ -74,7 +97,7 @@ def _cover(exponent: Lanes, before: Lanes) -> tuple[Lanes, Lanes, Lanes, Mask]:
     added = wanted & (after > _STOP)
     weight = select(added, weight, _ZERO)
     # Wanted but too much: here the pixel is finished.
-    return alpha, weight, select(wanted & (_STOP >= after), _ZERO - before, before - weight), added
+    return alpha, weight, select(wanted & (after <= _STOP), _ZERO - before, before - weight), added
 
 
 @compiled
@@ -102,10 +125,14 @@ def _forward_tile(
             store(left, at, after)
             i = pairs[p + (to_int(runs[k]) >> 8), 0]
             for d in range(len(channels)):
-                store(planes, d * PLANE + at, mul_add(weight, colors[shared, i, d], load(planes, d * PLANE + at)))
+                store(
+                    planes,
+                    d * PLANE + at,
+                    mul_add(weight, colors[shared, i, d], load(planes, d * PLANE + at)),
+                )
 
 
-@compiled
+@kernel
 def render(
     counter: Counter,
     splats: Floats,  # [C, N, 6]
@@ -135,7 +162,9 @@ def render(
                 behind = abs(left[y * STRIDE + x])
                 alpha[c, y0 + y, x0 + x] = _ONE - behind
                 for d in range(len(channels)):
-                    image[c, y0 + y, x0 + x, d] = planes[d * PLANE + y * STRIDE + x] + behind * backgrounds[c, d]
+                    image[c, y0 + y, x0 + x, d] = (
+                        planes[d * PLANE + y * STRIDE + x] + behind * backgrounds[c, d]
+                    )
 
 
 @pasted
@@ -169,7 +198,7 @@ def _backward_splat(
         rest = load(coming, at) - gain
         store(coming, at, rest)
         # A brighter splat adds its own colour and dims all that is behind; beyond the upper limit nothing changes.
-        g = select(added & (_OPAQUE >= alpha), gain - divide(alpha * rest, _ONE - alpha), _ZERO)
+        g = select(added & (alpha <= _OPAQUE), gain - divide(alpha * rest, _ONE - alpha), _ZERO)
         gu, gy = g * u, g * dy
         g_, gu_, guu_ = g_ + g, gu_ + gu, mul_add(gu, u, guu_)
         guy_, gy_, gyy_ = mul_add(gu, dy, guy_), gy_ + gy, mul_add(gy, dy, gyy_)
@@ -215,12 +244,22 @@ def _backward_tile(
         for q in range(stop - p):
             i, number, end = pairs[p + q, 0], pairs[p + q, 1], to_int(ends[q])
             _backward_splat(
-                colors, channels, (shared, i), (begin, end), tile, coming, planes, weights, places, sums, number
+                colors,
+                channels,
+                (shared, i),
+                (begin, end),
+                tile,
+                coming,
+                planes,
+                weights,
+                places,
+                sums,
+                number,
             )
             begin = end
 
 
-@compiled
+@kernel
 def render_backward(
     counter: Counter,
     splats: Floats,  # [C, N, 6]

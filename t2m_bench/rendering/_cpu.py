@@ -43,8 +43,7 @@ class _Plan(NamedTuple):
 
 
 def _array(tensor: Tensor) -> Floats:
-    array: Floats = tensor.detach().contiguous().numpy()
-    return array
+    return np.ascontiguousarray(tensor.detach().numpy())  # not torch, whose thread pool would get in the way
 
 
 def _per_camera(colors: Tensor) -> Floats:
@@ -107,19 +106,29 @@ class _Rasterize(torch.autograd.Function):
         return image, alpha, *facts
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_image: Tensor | None, grad_alpha: Tensor | None, *_: Any) -> tuple[Any, ...]:
         means, quats, scales, opacities, colors, viewmats, Ks, image, alpha = ctx.saved_tensors
         plan, settings = ctx.plan, ctx.settings
         if grad_image is None and grad_alpha is None:
             return (None,) * 9
-        to_image = _array(torch.zeros_like(image) if grad_image is None else grad_image)
-        to_alpha = _array(torch.zeros_like(alpha) if grad_alpha is None else grad_alpha)[..., 0]
+        to_image = np.zeros(image.shape, np.float32) if grad_image is None else _array(grad_image)
+        to_alpha = np.zeros(alpha.shape[:3], np.float32) if grad_alpha is None else _array(grad_alpha[..., 0])
         sums = np.empty((len(plan.pairs), SUM_COLUMNS + colors.shape[-1]), np.float32)
         lists = (channels_of(colors.shape[-1]), plan.starts, plan.pairs, settings.grid)
         outputs = (image.detach().numpy(), alpha.detach().numpy()[..., 0])
         color_array, splats = _per_camera(colors), plan.view.splats
-        run(render_backward, len(plan.starts) - 1, splats, color_array, *lists, *outputs, to_image, to_alpha, sums)
+        run(
+            render_backward,
+            len(plan.starts) - 1,
+            splats,
+            color_array,
+            *lists,
+            *outputs,
+            to_image,
+            to_alpha,
+            sums,
+        )
 
         gaussians = (_array(means), _array(quats), _array(scales), _array(opacities))
         grads = [np.zeros_like(array) for array in (*gaussians, color_array)]

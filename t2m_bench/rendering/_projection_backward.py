@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from t2m_bench.rendering._compiled import Counter, Floats, Ints, compiled, f32, next_task
+from t2m_bench.rendering._compiled import Counter, Floats, Ints, compiled, f32, kernel, next_task
 from t2m_bench.rendering._composite import SUM_COLUMNS, SUM_G, SUM_GU, SUM_GUU, SUM_GUY, SUM_GY, SUM_GYY
 from t2m_bench.rendering.projection import (
     CHUNK,
@@ -181,7 +181,7 @@ def _sum_rows(rows: Floats, begin: int, end: int) -> Sums:
     return a, b, c, d, e, f
 
 
-@compiled
+@kernel
 def project_backward(
     counter: Counter,
     gaussians: tuple[Floats, Floats, Floats, Floats],
@@ -223,7 +223,9 @@ def project_backward(
                 sums = _sum_rows(rows, begin, end)
                 splat = (splats[c, i, COEF_A], splats[c, i, COEF_R], splats[c, i, COEF_V])
                 shape = shape_at(quats, i)
-                grad = _gradient(camera, row3(means, i), row3(scales, i), shape, splat, sums, eps2d, antialiased)
+                grad = _gradient(
+                    camera, row3(means, i), row3(scales, i), shape, splat, sums, eps2d, antialiased
+                )
                 grad_opacities[i] += sums[SUM_G] / opacities[i]
                 for k in range(3):
                     grad_means[i, k] += grad.mean[k]

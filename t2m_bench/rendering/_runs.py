@@ -57,7 +57,9 @@ class Tile(NamedTuple):
     lines: Floats  # [BATCH * 3 * LANES], by splat and row: dy; the column where u = 0; log2(alpha) there
     bends: Floats  # [BATCH], by splat: -A log2(e) / 2
     ends: Ints  # [BATCH], by splat: one past its last run
-    runs: Ints  # [BATCH * RUNS and one more vector], splat * 256 + step * 8 + row; it starts at begins + 8 step
+    runs: (
+        Ints  # [BATCH * RUNS and one more vector], splat * 256 + step * 8 + row; it starts at begins + 8 step
+    )
 
 
 @compiled

@@ -4,25 +4,27 @@ Loops of five to nine pixels, the width of a typical splat, are too short for a 
 a `Lanes` value *is* a vector register in the generated code, on any processor (the code generator splits it where
 registers are narrower), so a kernel reads as arithmetic and runs as vector instructions.
 
-A `Lanes` supports + - * with another `Lanes` or a float32, comparison > or >= with either (giving a `Mask`), and `&` between
-masks. Everything else is a function below. None of them can be called from Python, only from compiled code.
+A `Lanes` supports + - * and > >= <= (giving a `Mask`) with another `Lanes` or a float32 on its right or left; masks
+support &. Everything else is a function below. None of this can be called from Python, only from compiled code.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as _cgutils
 from numba.core.datamodel import models
 from numba.extending import overload, register_model
 
 from t2m_bench.rendering._compiled import intrinsic
 
 LANES = 8
+cgutils: Any = _cgutils
+_PrimitiveModel: Any = models.PrimitiveModel
 _F32 = ir.FloatType()
 _I32 = ir.IntType(32)
 _VEC = ir.VectorType(_F32, LANES)
@@ -30,28 +32,30 @@ _IVEC = ir.VectorType(_I32, LANES)
 _BITS = ir.VectorType(ir.IntType(1), LANES)
 
 
-class _Lanes(types.Type):
+class _LanesType(types.Type):
     def __init__(self) -> None:
         super().__init__(name=f"Float32x{LANES}")
 
 
-class _Mask(types.Type):
+class _MaskType(types.Type):
     def __init__(self) -> None:
         super().__init__(name=f"Mask{LANES}")
 
 
-Lanes = _Lanes()
-Mask = _Mask()
+_LANES = _LanesType()
+_MASK = _MaskType()
+Lanes: TypeAlias = Any  # for annotations; the values exist in compiled code only
+Mask: TypeAlias = Any
 
 
-@register_model(_Lanes)
-class _LanesModel(models.PrimitiveModel):
+@register_model(_LanesType)
+class _LanesModel(_PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type, _VEC)
 
 
-@register_model(_Mask)
-class _MaskModel(models.PrimitiveModel):
+@register_model(_MaskType)
+class _MaskModel(_PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Any) -> None:
         super().__init__(dmm, fe_type, _BITS)
 
@@ -94,11 +98,11 @@ def load(typingctx: Any, plane: Any, index: Any) -> Any:
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.load(_pointer(context, builder, signature.args[0], *args))
+        value = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1]))
         value.align = 4
         return value
 
-    return Lanes(plane, types.int64), codegen
+    return _LANES(plane, types.int64), codegen
 
 
 @intrinsic
@@ -108,10 +112,10 @@ def store(typingctx: Any, plane: Any, index: Any, value: Any) -> Any:
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.store(args[2], _pointer(context, builder, signature.args[0], *args[:2])).align = 4
+        builder.store(args[2], _pointer(context, builder, signature.args[0], args[0], args[1])).align = 4
         return context.get_dummy_value()
 
-    return types.void(plane, types.int64, Lanes), codegen
+    return types.void(plane, types.int64, _LANES), codegen
 
 
 @intrinsic
@@ -121,17 +125,17 @@ def store_whole(typingctx: Any, array: Any, index: Any, value: Any) -> Any:
         return None
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = _pointer(context, builder, signature.args[0], *args[:2], _IVEC)
+        pointer = _pointer(context, builder, signature.args[0], args[0], args[1], _IVEC)
         builder.store(builder.fptosi(args[2], _IVEC), pointer).align = 4
         return context.get_dummy_value()
 
-    return types.void(array, types.int64, Lanes), codegen
+    return types.void(array, types.int64, _LANES), codegen
 
 
 @intrinsic
 def spread(typingctx: Any, value: Any) -> Any:
     """One float in every lane."""
-    return Lanes(types.float32), lambda context, builder, signature, args: _broadcast(builder, args[0])
+    return _LANES(types.float32), lambda context, builder, signature, args: _broadcast(builder, args[0])
 
 
 @intrinsic
@@ -142,7 +146,7 @@ def ramp(typingctx: Any, start: Any) -> Any:
         steps = ir.Constant(_VEC, [float(i) for i in range(LANES)])
         return builder.fadd(_broadcast(builder, args[0]), steps)
 
-    return Lanes(types.float32), codegen
+    return _LANES(types.float32), codegen
 
 
 @intrinsic
@@ -152,7 +156,7 @@ def mul_add(typingctx: Any, a: Any, b: Any, c: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return _call(builder, f"llvm.fmuladd.v{LANES}f32", _VEC, *(_broadcast(builder, arg) for arg in args))
 
-    return Lanes(*(arg if arg is Lanes else types.float32 for arg in (a, b, c))), codegen
+    return _LANES(*(arg if arg is _LANES else types.float32 for arg in (a, b, c))), codegen
 
 
 @intrinsic
@@ -162,7 +166,7 @@ def select(typingctx: Any, mask: Any, yes: Any, no: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.select(args[0], _broadcast(builder, args[1]), _broadcast(builder, args[2]))
 
-    return Lanes(Mask, *(arg if arg is Lanes else types.float32 for arg in (yes, no))), codegen
+    return _LANES(_MASK, *(arg if arg is _LANES else types.float32 for arg in (yes, no))), codegen
 
 
 @intrinsic
@@ -173,7 +177,7 @@ def any_lane(typingctx: Any, mask: Any) -> Any:
         bits = builder.bitcast(args[0], ir.IntType(LANES))
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
-    return types.boolean(Mask), codegen
+    return types.boolean(_MASK), codegen
 
 
 @intrinsic
@@ -190,12 +194,14 @@ def either_bit(typingctx: Any, table: Any, shifts: Any, index: Any) -> Any:
         low = builder.lshr(words, builder.and_(counts, _integer(31)))
         return builder.icmp_unsigned("!=", builder.and_(low, _integer(3)), _integer(0))
 
-    return Mask(table, shifts, types.int64), codegen
+    return _MASK(table, shifts, types.int64), codegen
 
 
 # For each of the 256 masks, the set lanes first, in order.
 _SET_FIRST = bytes(
-    lane for mask in range(1 << LANES) for lane in sorted(range(LANES), key=lambda lane: (~mask >> lane & 1, lane))
+    lane
+    for mask in range(1 << LANES)
+    for lane in sorted(range(LANES), key=lambda lane: (~mask >> lane & 1, lane))
 )
 
 
@@ -221,7 +227,7 @@ def append_lanes(typingctx: Any, array: Any, index: Any, mask: Any, base: Any) -
         builder.store(builder.add(builder.zext(packed, _IVEC), offset), target).align = 4
         return _call(builder, "llvm.ctpop.i64", wide, bits)
 
-    return types.int64(array, types.int64, Mask, types.int64), codegen
+    return types.int64(array, types.int64, _MASK, types.int64), codegen
 
 
 @intrinsic
@@ -239,7 +245,7 @@ def total(typingctx: Any, value: Any) -> Any:
             value = builder.fadd(low, high)
         return builder.extract_element(value, ir.Constant(_I32, 0))
 
-    return types.float32(Lanes), codegen
+    return types.float32(_LANES), codegen
 
 
 def _elementwise(name: str) -> Any:
@@ -250,7 +256,7 @@ def _elementwise(name: str) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return _call(builder, f"llvm.{name}.v{LANES}f32", _VEC, args[0])
 
-        return Lanes(Lanes), codegen
+        return _LANES(_LANES), codegen
 
     return operation
 
@@ -276,7 +282,7 @@ def exp2(typingctx: Any, value: Any) -> Any:
         exponent = builder.shl(builder.bitcast(shifted, _IVEC), _integer(23))
         return builder.bitcast(builder.add(builder.bitcast(power, _IVEC), exponent), _VEC)
 
-    return Lanes(Lanes), codegen
+    return _LANES(_LANES), codegen
 
 
 def _binary(name: str) -> Callable[..., Any]:
@@ -287,7 +293,7 @@ def _binary(name: str) -> Callable[..., Any]:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return getattr(builder, name)(*(_broadcast(builder, arg) for arg in args))
 
-        return Lanes(*(arg if arg is Lanes else types.float32 for arg in (a, b))), codegen
+        return _LANES(*(arg if arg is _LANES else types.float32 for arg in (a, b))), codegen
 
     return operation
 
@@ -303,17 +309,17 @@ def _compare(symbol: str) -> Callable[..., Any]:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return builder.fcmp_ordered(symbol, *(_broadcast(builder, arg) for arg in args))
 
-        return Mask(*(arg if arg is Lanes else types.float32 for arg in (a, b))), codegen
+        return _MASK(*(arg if arg is _LANES else types.float32 for arg in (a, b))), codegen
 
     return operation
 
 
-_at_least, _above = _compare(">="), _compare(">")
+_above, _at_least, _at_most = _compare(">"), _compare(">="), _compare("<=")
 
 
 @intrinsic
 def _both(typingctx: Any, a: Any, b: Any) -> Any:
-    return Mask(Mask, Mask), lambda context, builder, signature, args: builder.and_(*args)
+    return _MASK(_MASK, _MASK), lambda context, builder, signature, args: builder.and_(*args)
 
 
 def _install(symbol: Callable[..., Any], operation: Callable[..., Any], on_masks: bool = False) -> None:
@@ -324,8 +330,8 @@ def _install(symbol: Callable[..., Any], operation: Callable[..., Any], on_masks
 
     def resolve(a: Any, b: Any) -> Any:
         if on_masks:
-            return implementation if a is Mask and b is Mask else None
-        vectors = (a is Lanes) + (b is Lanes)
+            return implementation if a is _MASK and b is _MASK else None
+        vectors = (a is _LANES) + (b is _LANES)
         scalars = isinstance(a, types.Float) + isinstance(b, types.Float)
         return implementation if vectors >= 1 and vectors + scalars == 2 else None
 
@@ -337,4 +343,5 @@ _install(operator.sub, _sub)
 _install(operator.mul, _mul)
 _install(operator.ge, _at_least)
 _install(operator.gt, _above)
+_install(operator.le, _at_most)
 _install(operator.and_, _both, on_masks=True)

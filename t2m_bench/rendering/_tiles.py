@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from t2m_bench.rendering._compiled import Counter, Ints, compiled, next_task
+from t2m_bench.rendering._compiled import Counter, Ints, compiled, kernel, next_task, to_int
 from t2m_bench.rendering._simd import LANES
 
 TILE_WIDTH = 128
@@ -28,7 +28,7 @@ def _tile_range(boxes: Ints, c: int, i: int) -> tuple[int, int, int, int]:
     return left // TILE_WIDTH, last_x + 1, top // TILE_HEIGHT, last_y + 1
 
 
-@compiled
+@kernel
 def count_pairs(boxes: Ints, grid: tuple[int, int], first: Ints, starts: Ints) -> int:
     """Count the (tile, splat) pairs.
 
@@ -79,7 +79,7 @@ def _sort_by_depth(keys: Ints, order: Ints) -> None:
         order[:] = other_order
 
 
-@compiled
+@kernel
 def list_pairs(
     counter: Counter,
     depth_bits: Ints,  # [C, N], the depths seen as integers
@@ -106,7 +106,7 @@ def list_pairs(
         _sort_by_depth(keys, order)
         for i in order:
             number = first[c, i, 0]
-            x0, x1, y0, y1 = _tile_range(boxes, c, i)
+            x0, x1, y0, y1 = _tile_range(boxes, c, to_int(i))
             for ty in range(y0, y1):
                 for tx in range(x0, x1):
                     t = (c * rows + ty) * columns + tx

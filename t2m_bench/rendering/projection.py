@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from t2m_bench.rendering._compiled import Counter, Floats, Ints, compiled, f32, next_task, to_int
+from t2m_bench.rendering._compiled import Counter, Floats, Ints, compiled, f32, kernel, next_task, to_int
 
 Vec3: TypeAlias = tuple[float, float, float]
 Vec4: TypeAlias = tuple[float, float, float, float]
@@ -211,7 +211,7 @@ def _clip(value: float, top: float) -> int:
     return whole
 
 
-@compiled
+@kernel
 def project(
     counter: Counter,
     gaussians: tuple[Floats, Floats, Floats, Floats],

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import shorten
 
 from t2m_bench.core.record import Record
 from t2m_bench.reports.table import Cell
 
 ORACLE, SEES_TEST, PARTIAL = "†", "‡", "*"
+
+_LONGEST_MESSAGE = 200
 
 _DRIVES = {
     "P1": "P1 = expression and pose of the reference (the avatar alone)",
@@ -132,13 +135,12 @@ def _failures(records: Sequence[Record]) -> Iterable[str]:
             rows.setdefault(record.clip, []).append(_row(record.method, record.drive))
     for (stage, kind, message), clips in found.items():
         where = "; ".join(f"{', '.join(rows)} on {clip}" for clip, rows in clips.items())
-        yield f"Failed: {where}, to {stage} ({kind}: {shorten(message)})."
+        yield f"Failed: {where}, to {stage} ({kind}: {_shortened(message)})."
 
 
-def shorten(message: str, length: int = 200) -> str:
-    """At most `length` characters of a message, without a final stop; records hold the whole."""
-    message = message.rstrip(".")
-    return message if len(message) <= length else f"{message[: length - 1].rstrip()}…"
+def _shortened(message: str) -> str:
+    """Records hold the whole message."""
+    return shorten(message.rstrip("."), width=_LONGEST_MESSAGE, placeholder="…")
 
 
 def _row(method: str, drive: str) -> str:

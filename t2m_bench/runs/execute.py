@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from t2m_bench.core.clip import Clip
@@ -16,7 +17,6 @@ from t2m_bench.core.method import Reporter
 from t2m_bench.core.metric import MetricInfo
 from t2m_bench.core.record import Record
 from t2m_bench.core.subject import Footage, Subject
-from t2m_bench.reports.caption import shorten
 from t2m_bench.runs.attempt import Attempt, Inputs, notes_of
 from t2m_bench.runs.checkpoints import Checkpoints
 from t2m_bench.runs.folder import claim, writing
@@ -205,7 +205,8 @@ def outcome_text(record: Record, infos: Mapping[str, MetricInfo]) -> str:
     if record.failure is not None:
         failure = record.failure
         hint = f". {failure.hint}" if failure.hint else ""
-        return f"FAILED to {failure.stage} ({failure.kind}: {shorten(failure.message)}{hint})"
+        message = shorten(failure.message, width=200, placeholder="…")
+        return f"FAILED to {failure.stage} ({failure.kind}: {message}{hint})"
     parts = []
     for name, value in list(record.values.items())[:3]:
         title, digits = (infos[name].title, infos[name].digits) if name in infos else (name, 3)
