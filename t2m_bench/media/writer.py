@@ -111,7 +111,9 @@ class VideoWriter:
         if self._lossless:
             # `bgr0`, not `gbrp`: FFV1 stores both the same way, and packed pixels convert faster.
             return _ffv1_stream(container, self._fps, self.size, "bgr0")
-        options = {"crf": str(self._crf), "preset": "medium", "threads": "1"}
+        # x264's macroblock tree reads memory it never wrote where the width is no multiple of 128, so that the same
+        # frames give other bytes each time.
+        options = {"crf": str(self._crf), "preset": "medium", "threads": "1", "mbtree": "0"}
         stream: Any = container.add_stream("libx264", rate=self._fps, options=options)
         stream.width, stream.height = (side + side % 2 for side in self.size)
         stream.pix_fmt = "yuv420p"

@@ -59,24 +59,31 @@ def count_pairs(boxes: Ints, grid: tuple[int, int], first: Ints, starts: Ints) -
 
 
 @compiled
-def _sort_by_depth(keys: Ints, order: Ints) -> None:
-    """Stable radix sort of `order` by `keys`: the bits of positive floats, which sort like the floats."""
-    other_keys, other_order = np.empty_like(keys), np.empty_like(order)
+def _front_to_back(depth_bits: Ints, c: int) -> Ints:
+    """Indices of the drawn splats of a camera, nearest first, equal depths by index.
+
+    A stable radix sort by the bits of the depths: positive floats sort like the integers of the same bits.
+    """
+    count = 0
+    keys, order = np.empty(depth_bits.shape[1], np.int32), np.empty(depth_bits.shape[1], np.int32)
+    for i in range(depth_bits.shape[1]):
+        keys[count], order[count] = depth_bits[c, i], i
+        count += depth_bits[c, i] > 0
+    other_keys, other_order = np.empty(count, np.int32), np.empty(count, np.int32)
     slots = np.empty(_RADIX, np.int64)
     for shift in range(0, 32, _RADIX_BITS):
         slots[:] = 0
-        for m in range(keys.shape[0]):
+        for m in range(count):
             slots[(keys[m] >> shift) & (_RADIX - 1)] += 1
         total = 0
         for b in range(_RADIX):
             slots[b], total = total, total + slots[b]
-        for m in range(keys.shape[0]):
+        for m in range(count):
             b = (keys[m] >> shift) & (_RADIX - 1)
-            other_keys[slots[b]] = keys[m]
-            other_order[slots[b]] = order[m]
+            other_keys[slots[b]], other_order[slots[b]] = keys[m], order[m]
             slots[b] += 1
-        keys[:] = other_keys
-        order[:] = other_order
+        keys, other_keys, order, other_order = other_keys, keys, other_order, order
+    return order[:count]
 
 
 @kernel
@@ -101,10 +108,7 @@ def list_pairs(
         c = next_task(counter)
         if c >= depth_bits.shape[0]:
             return
-        order = np.nonzero(depth_bits[c])[0].astype(np.int32)
-        keys = depth_bits[c][order]
-        _sort_by_depth(keys, order)
-        for i in order:
+        for i in _front_to_back(depth_bits, c):
             number = first[c, i, 0]
             x0, x1, y0, y1 = _tile_range(boxes, c, to_int(i))
             for ty in range(y0, y1):

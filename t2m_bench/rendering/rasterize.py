@@ -91,6 +91,7 @@ def rasterize(
         tensors["backgrounds"] = backgrounds
     _check_settings(width, height, near_plane, far_plane, eps2d, rasterize_mode)
     _check_shapes(tensors)
+    chosen = _choose(tensors, backend)
     _check_finite(tensors)
     options: dict[str, Any] = {
         "backgrounds": backgrounds,
@@ -99,7 +100,7 @@ def rasterize(
         "eps2d": float(eps2d),
         "rasterize_mode": rasterize_mode,
     }
-    call = _implementation(_choose(tensors, backend))
+    call = _implementation(chosen)
     result: tuple[Tensor, Tensor, dict[str, Any]] = call(
         means, quats, scales, opacities, colors, viewmats, Ks, int(width), int(height), **options
     )
@@ -193,24 +194,26 @@ def _check_shapes(tensors: dict[str, Tensor]) -> None:
         raise ShapeError(f"At least one camera and one colour channel are needed, got {c} and {d}")
 
 
-def _all_finite(tensor: Tensor) -> bool:
-    """Whether there is no NaN or infinity. One sum nearly always settles it.
+def _sums_are_finite(tensors: list[Tensor]) -> bool:
+    """Whether every tensor has a finite sum: then it holds no NaN or infinity, and this is the cheap way to know.
 
     On a CPU numpy adds up, not torch: torch starts its thread pool for that, which then spins on the cores that the
-    kernels are about to use.
+    kernels are about to use. On a GPU one number comes back for all tensors.
     """
-    value = tensor.detach()
-    if value.device.type == "cpu" and value.dtype in (torch.float32, torch.float64):
-        array = value.numpy()
+    if all(tensor.device.type == "cpu" and tensor.dtype != torch.bfloat16 for tensor in tensors):
         with np.errstate(over="ignore", invalid="ignore"):
-            return bool(np.isfinite(array.sum()) or np.isfinite(array).all())
-    return bool(torch.isfinite(value.sum()) or torch.isfinite(value).all())
+            return all(bool(np.isfinite(tensor.detach().numpy().sum())) for tensor in tensors)
+    return bool(
+        torch.isfinite(torch.stack([tensor.detach().sum(dtype=torch.float32) for tensor in tensors])).all()
+    )
 
 
 def _check_finite(tensors: dict[str, Tensor]) -> None:
-    for name, tensor in tensors.items():
-        if not _all_finite(tensor):
-            bad = int((~torch.isfinite(tensor)).sum())
+    if _sums_are_finite(list(tensors.values())):
+        return
+    for name, tensor in tensors.items():  # a sum may overflow without any of its terms
+        bad = int((~torch.isfinite(tensor.detach())).sum())
+        if bad:
             raise ShapeError(
                 f"{name} holds {bad} NaN or infinite values of {tensor.numel()}",
                 hint="Look at the learning rate, or at the tracked pose, that produced them",

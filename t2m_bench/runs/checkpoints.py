@@ -50,7 +50,7 @@ class Checkpoints:
         work = place.with_name(place.name + ".work")
         with writing(self.root):
             self._select(place, key)
-            if _key(place) == key:
+            if place.exists():
                 if _key(work) == key:  # killed between the rename and this removal
                     discard(work, self._out)
                 return place, None

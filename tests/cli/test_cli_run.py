@@ -82,7 +82,10 @@ def test_a_failed_unit_gives_exit_code_1_and_a_table(
 ) -> None:
     assert run("-m", "broken", "-m", "steady", "--out", "out") == 1
     shown = capsys.readouterr()
-    assert "Failed: broken on ann, to synthesize (MethodError: the renderer gave up)." in shown.out
+    assert (
+        "Failed: broken on ann; broken on berta, to synthesize (MethodError: the renderer gave up)."
+        in shown.out
+    )
     assert "0/2" in shown.out and "2/2" in shown.out
     assert "Traceback" not in shown.out + shown.err
 

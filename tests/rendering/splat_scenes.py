@@ -29,9 +29,7 @@ class Scene:
     mode: str = "classic"
 
     def to(self, dtype: torch.dtype) -> Scene:
-        return replace(
-            self, **{name: getattr(self, name).to(dtype) for name in (*NAMES, "Ks")}
-        )
+        return replace(self, **{name: getattr(self, name).to(dtype) for name in (*NAMES, "Ks")})
 
     def render(self, backend: str, **changed: Tensor) -> tuple[Tensor, Tensor, dict]:
         scene = replace(self, **changed)
@@ -63,7 +61,9 @@ def cameras(count: int, width: int, height: int) -> tuple[Tensor, Tensor]:
             dtype=torch.float64,
         )
         views[c, :3, :3] = turn
-        views[c, :3, 3] = torch.tensor([0.0, 0.0, 3.0]) - turn @ torch.tensor([0.0, 0.0, 3.0], dtype=torch.float64)
+        views[c, :3, 3] = torch.tensor([0.0, 0.0, 3.0]) - turn @ torch.tensor(
+            [0.0, 0.0, 3.0], dtype=torch.float64
+        )
         Ks[c, 0, 0], Ks[c, 1, 1] = focal, 1.05 * focal
         Ks[c, 0, 2], Ks[c, 1, 2] = width / 2 + 0.3 + c, height / 2 - 0.4
     return views, Ks
@@ -92,7 +92,12 @@ def scene(
     depth = 2.0 + 2.0 * uniform(count)
     focal = Ks[0, 0, 0]
     means = torch.stack(
-        [(uniform(count) - 0.5) * width / focal * depth, (uniform(count) - 0.5) * height / focal * depth, depth], -1
+        [
+            (uniform(count) - 0.5) * width / focal * depth,
+            (uniform(count) - 0.5) * height / focal * depth,
+            depth,
+        ],
+        -1,
     )
     pixels = sigma[0] + (sigma[1] - sigma[0]) * uniform(count, 3)
     return Scene(
@@ -151,6 +156,4 @@ def gradients(scene: Scene, backend: str, weights: tuple[Tensor, Tensor]) -> dic
     leaves = {name: getattr(scene, name).clone().requires_grad_() for name in NAMES}
     image, alpha, _ = scene.render(backend, **leaves)
     ((image * weights[0].to(image)).sum() + (alpha * weights[1].to(alpha)).sum()).backward()
-    return {
-        name: torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for name, leaf in leaves.items()
-    }
+    return {name: torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for name, leaf in leaves.items()}
