@@ -57,6 +57,7 @@ class AssetStatus:
     """Hash of the file found; None when missing."""
 
 
+_LONGEST_REASON = 100
 _MEDIAPIPE = "https://storage.googleapis.com"
 _TABLE = (
     Asset(
@@ -199,9 +200,7 @@ def _download(asset: Asset) -> Path:
                     hint=f"Put the right {asset.file} in a folder named in T2M_ASSETS",
                 )
     except (OSError, ValueError) as error:
-        why = (
-            f"{asset.file} could not be downloaded from {asset.url} to {target.parent} ({_first_line(error)})"
-        )
+        why = f"{asset.file} could not be downloaded from {asset.url} to {target.parent} ({_reason(error)})"
         raise AssetMissing(why, hint=_remedy(asset.name, "when the network is back")) from error
     return target
 
@@ -225,6 +224,7 @@ def _hash(path: Path) -> str:
         raise AssetError(f"{path} cannot be read ({error.strerror or error})") from error
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]
+def _reason(error: Exception) -> str:
+    """What went wrong in a few words: requests wraps the whole of urllib's story into its messages."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return text if len(text) <= _LONGEST_REASON else type(error).__name__

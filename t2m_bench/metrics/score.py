@@ -60,6 +60,7 @@ def score(
     report: Reporter,
     *,
     cache: Path | None = None,
+    lacking: Mapping[str, str] | None = None,
     batch: int = BATCH,
 ) -> ScoreResult:
     """Compare a video with the held-out frames, one to one from the first.
@@ -74,6 +75,7 @@ def score(
         recipe: names the metrics and says how they are computed.
         report: takes progress.
         cache: root of the cache folder, where the landmarks of the real frames are kept; the default one if None.
+        lacking: metrics known to be unavailable here, and why: nothing is tried for them.
         batch: frame pairs in memory at once; changes no number.
 
     Raises:
@@ -83,6 +85,7 @@ def score(
     """
     _check_rate(prediction, recipe)
     tally = _Tally(recipe, target_size(recipe, held_out), len(held_out))
+    tally.unavailable.update({name: why for name, why in (lacking or {}).items() if name in recipe.metrics})
     registry = metrics()
     chosen = {name: registry.get(name) for name in recipe.metrics}
     known_file = reference_file(cache or cache_root(), held_out, recipe)
@@ -208,7 +211,8 @@ def _finder(
     """Open the face detector if a metric wants it; mark the metrics that lack a model file or library."""
     finder: FaceFinder | None = None
     lacking: dict[str, str] = {}
-    for asset in dict.fromkeys(asset for metric in chosen.values() for asset in metric.info.assets):
+    open_ones = [metric for name, metric in chosen.items() if name not in tally.unavailable]
+    for asset in dict.fromkeys(asset for metric in open_ones for asset in metric.info.assets):
         try:
             if asset == recipe.landmarks:
                 finder = stack.enter_context(open_face_finder(recipe, known))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
-import torch
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
-from torchvision.io import write_png
 
 from t2m_bench.core.atomic import atomic_path
 from t2m_bench.core.errors import ShapeError
-from t2m_bench.media.video import resize_frames
 
 Picture = NDArray[np.uint8]
 
@@ -52,8 +53,14 @@ def sheet(
 
 def save_sheet(path: Path, picture: Picture) -> Path:
     """Write a picture [H, W, 3] uint8 RGB as PNG, atomically."""
+    encoder: Any = av.CodecContext.create("png", "w")
+    encoder.height, encoder.width = picture.shape[:2]
+    encoder.pix_fmt, encoder.time_base = "rgb24", Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     with atomic_path(path) as temporary:
-        write_png(torch.from_numpy(picture).permute(2, 0, 1).contiguous(), str(temporary))
+        temporary.write_bytes(
+            b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)])
+        )
     return path
 
 
@@ -69,6 +76,8 @@ def _row(frames: Iterable[Picture]) -> Picture:
     cells: list[Picture] = []
     for frame in frames:
         height, width = frame.shape[:2]
-        cells.append(resize_frames(frame[None], (max(1, round(width * SIDE / height)), SIDE))[0])
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+        small = picture.reformat(max(1, round(width * SIDE / height)), SIDE, interpolation=Interpolation.AREA)
+        cells.append(np.asarray(small.to_ndarray(format="rgb24"), dtype=np.uint8))
         cells.append(np.full((SIDE, _GAP, 3), 255, dtype=np.uint8))
     return np.concatenate(cells[:-1], axis=1)

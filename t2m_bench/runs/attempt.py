@@ -16,13 +16,15 @@ from t2m_bench.core.record import Cost
 from t2m_bench.core.subject import Footage, Subject
 from t2m_bench.core.track import Track
 from t2m_bench.media.audio import read_audio, write_wav
+from t2m_bench.media.video import iter_frames
+from t2m_bench.reports.sheet import save_sheet, sheet
 from t2m_bench.runs.deliver import deliver, provenance_tags
 from t2m_bench.runs.job import ReadyMethod
 from t2m_bench.runs.machine import peak_rss_mb
 from t2m_bench.runs.plan import NO_DRIVE, Unit
 from t2m_bench.runs.problem import Stage
 from t2m_bench.runs.rows import Outcome
-from t2m_bench.runs.store import PREDICTION
+from t2m_bench.runs.store import PREDICTION, SHEET
 from t2m_bench.runs.wiring import Prepared, Scored
 from t2m_bench.tracking.masking import rigid_only
 
@@ -109,10 +111,13 @@ class Attempt:
         if self.unit.protocol == "audio_driven":
             unavailable = dict.fromkeys(self.recipe.metrics, NO_REFERENCE)
             return Outcome(unavailable=unavailable, rendered_size=rendered, cost=self.cost(seconds), **facts)
+        held_out = self.inputs.clip.held_out
+        picture = sheet(held_out.frames(), iter_frames(video), request.frames)
+        save_sheet(prediction.with_name(SHEET), picture)
         with self._timed("score"):
             report.stage("score")
             source = prediction if self.recipe.prediction == "encoded" else video
-            found = self.score(source, self.inputs.clip.held_out, report)
+            found = self.score(source, held_out, report)
         facts["notes"] += tuple(found.notes)
         if found.unavailable:
             facts["lacking"] = tuple(name for name in found.unavailable if name in self.lacking())

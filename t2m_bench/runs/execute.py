@@ -190,7 +190,11 @@ class _Executor:
         return self._lacking_found
 
     def _score(self, video: Path, held_out: Footage, report: Reporter) -> Scored:
-        return self._wiring.score(video, held_out, self._job.recipe, report, cache=self._cache)
+        recipe, lacking = (
+            self._job.recipe,
+            self._lacking(),
+        )  # found once a run: a download may take long to fail
+        return self._wiring.score(video, held_out, recipe, report, cache=self._cache, lacking=lacking)
 
 
 def _facts(inputs: Inputs | Problem, ready: ReadyMethod | Problem) -> dict[str, Any]:

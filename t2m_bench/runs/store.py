@@ -20,6 +20,7 @@ from t2m_bench.runs.label import folder_name
 from t2m_bench.runs.plan import Unit
 
 PREDICTION = "prediction.mp4"
+SHEET = "sheet.png"
 RECORD = "record.json"
 LOG = "log.txt"
 SUPERSEDED = "superseded"

@@ -71,7 +71,14 @@ class Score(TypingProtocol):
     """`metrics.score.score`."""
 
     def __call__(
-        self, prediction: Path, held_out: Footage, recipe: Recipe, report: Reporter, *, cache: Path
+        self,
+        prediction: Path,
+        held_out: Footage,
+        recipe: Recipe,
+        report: Reporter,
+        *,
+        cache: Path,
+        lacking: Mapping[str, str],
     ) -> Scored: ...
 
 

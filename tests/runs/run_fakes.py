@@ -265,7 +265,14 @@ class World:
         return ToyPrepared(subject, ToyFootage(clip.id, TRAIN, TEST, salt=self.footage_salt), self.notes)
 
     def score(
-        self, prediction: Path, held_out: Footage, recipe: Recipe, report: Reporter, *, cache: Path
+        self,
+        prediction: Path,
+        held_out: Footage,
+        recipe: Recipe,
+        report: Reporter,
+        *,
+        cache: Path,
+        lacking: Mapping[str, str],
     ) -> ToyScore:
         self.event("score")
         self.scored.append(prediction)

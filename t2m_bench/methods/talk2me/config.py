@@ -52,7 +52,9 @@ class Config:
     motion_rank: int = _doc(8, "Rank of the K-product's factors (Eq. 8, 9).")
     motion_window: int = _doc(75, "Frames of a training window.")
     motion_epochs: int = _doc(150, "Passes over the training windows.")
-    motion_patience: int = _doc(40, "Epochs without progress on the frames held back after which training stops.")
+    motion_patience: int = _doc(
+        40, "Epochs without progress on the frames held back after which training stops."
+    )
     motion_rate: float = _doc(1e-3, "Learning rate of the generators.")
     unit_frames: int = _doc(25, "Length of a pose unit, N.")
     unit_hop: int = _doc(5, "Hop between pose units.")
