@@ -38,7 +38,9 @@ def rasterize(
     """Render N Gaussians into C images by front-to-back alpha compositing (Kerbl et al. 2023, Eq. 3).
 
     Conventions are those of `gsplat.rasterization`. Gradients flow to everything but `Ks`. The `cpu` backend gives the
-    same bits for the same input, whatever the number of threads.
+    same bits for the same input, whatever the number of threads (`torch.get_num_threads()`); its first call on a
+    machine compiles for some ten seconds, and it holds 8 bytes per pair of a Gaussian and a tile of 128 x 8 pixels it
+    reaches, 4 (8 + D) during backward.
 
     Args:
         means: centres in world units, `[N, 3]`.

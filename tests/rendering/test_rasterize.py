@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,6 +54,11 @@ def test_one_gaussian_by_hand() -> None:
     assert meta["means2d"].tolist() == [[[8.5, 8.5]]] and meta["depths"].tolist() == [[2.0]]
     assert meta["conics"][0, 0].tolist() == pytest.approx([1 / variance, 0.0, 1 / variance], rel=1e-6)
     assert meta["radii"].dtype == torch.int32 and meta["radii"].tolist() == [[[6, 6]]]
+
+
+def test_example_in_the_manual() -> None:
+    module = importlib.import_module("t2m_bench.rendering.rasterize")
+    assert doctest.testmod(module) == (0, 2)
 
 
 def test_nearer_gaussian_covers_the_further_whatever_their_order() -> None:

@@ -58,7 +58,9 @@ def assert_same_gradients(given: Scene, tolerance: float = 1e-3) -> None:
 
 
 @pytest.mark.parametrize("mode", ["classic", "antialiased"])
-@pytest.mark.parametrize(("channels", "views", "per_camera"), [(3, 1, False), (3, 3, True), (5, 2, False)])
+@pytest.mark.parametrize(
+    ("channels", "views", "per_camera"), [(3, 1, False), (3, 3, True), (5, 2, False), (33, 1, False)]
+)
 def test_random_scene(channels: int, views: int, per_camera: bool, mode: str) -> None:
     given = scene(
         150, 50, 37, channels=channels, views=views, per_camera=per_camera, mode=mode, seed=channels

@@ -91,7 +91,10 @@ def test_file_that_is_no_model(tmp_path: Path) -> None:
     model = tmp_path / "model.task"
     model.write_bytes(b"nonsense" * 100)
     with pytest.raises(AssetError, match=r"model\.task cannot be used as a face landmarker"):
-        LandmarkDetector(model)
+        try:
+            LandmarkDetector(model)
+        except DependencyError as error:
+            pytest.skip(f"MediaPipe cannot be loaded here: {error}")
 
 
 def failing_import(error: ImportError) -> Callable[..., Any]:
