@@ -6,6 +6,8 @@ within a few epochs, and the best one may be the start, which is the training me
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,7 +100,7 @@ def train_motion(
     Returns:
         The model, and the pose database over the whole training part.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), one_thread():
         torch.manual_seed(seed)
         model = MotionModel(space, config)
         _set_constants(model, data, space)
@@ -113,6 +115,21 @@ def train_motion(
         held_back = _window(audio, expression, data.pose, database, split, len(audio), config)
         _loop(model, windows, held_back, space, config, seed, report)
     return model, database
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch work on one thread meanwhile.
+
+    These networks are so small that sharing an operation costs more than it saves: many times more where other
+    programs keep the cores busy. The result is also the same whatever the number of cores.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)
