@@ -14,7 +14,7 @@ from t2m_bench.methods.talk2me.fusion import FeatureGate, KroneckerFusion
 HEADS = 4
 _SLOW_FRAMES = 25
 """Frames of the moving average that stands for the emotion: one second."""
-_REACH = 12
+REACH = 12
 """Frames to each side that attention can look at."""
 
 
@@ -59,7 +59,7 @@ class ExpressionGenerator(nn.Module):
         e = self.emotion_encoder(moving_average(audio, _SLOW_FRAMES))
         s = self.style_encoder(style)[:, None].expand_as(a)
         fused = self.merge(torch.cat([self.gate(a, s), self.fusion(a, e, s)], dim=-1))
-        return self.temporal(fused, mask=local_mask(fused.shape[1], _REACH, fused))
+        return self.temporal(fused, mask=local_mask(fused.shape[1], REACH, fused))
 
     def forward(self, audio: Tensor, style: Tensor) -> Tensor:
         """Expression of each frame [B, T, E], standardised.

@@ -17,7 +17,7 @@ Array = NDArray[np.float32]
 
 _CANDIDATES = 8
 _SEAM_WEIGHT = 0.3
-_REACH = 25
+REACH = 25
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class PoseRefiner(nn.Module):
         """Refined pose numbers [B, T, 6] from [B, T, 6], [B, T, E] and [B, T, A]."""
         pose = self.pose(retrieved)
         fused = pose + self.fusion(pose, self.expression(expression))
-        mask = local_mask(fused.shape[1], _REACH, fused)
+        mask = local_mask(fused.shape[1], REACH, fused)
         return retrieved + self.output(
             self.decoder(fused, self.audio(audio), tgt_mask=mask, memory_mask=mask)
         )

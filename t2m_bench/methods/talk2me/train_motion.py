@@ -6,7 +6,7 @@ within a few epochs, and the best one may be the start, which is the training me
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,12 +18,16 @@ from torch import Tensor, nn
 from t2m_bench.core.method import Reporter
 from t2m_bench.methods.talk2me.audio import FEATURES
 from t2m_bench.methods.talk2me.config import Config
+from t2m_bench.methods.talk2me.expression import REACH as EXPRESSION_REACH
 from t2m_bench.methods.talk2me.expression import ExpressionGenerator
 from t2m_bench.methods.talk2me.motion import MotionSpace
+from t2m_bench.methods.talk2me.pose import REACH as POSE_REACH
 from t2m_bench.methods.talk2me.pose import PoseDatabase, PoseRefiner, tensor
 
 Array = NDArray[np.float32]
 
+PIECE = 500
+"""Frames the generators work on at once when they make a video."""
 _HELD_BACK = 0.2
 _WEIGHT_EYES, _WEIGHT_MOUTH = 3.0, 2.0
 
@@ -62,22 +66,51 @@ class MotionModel(nn.Module):
         return np.asarray((audio - self.audio_mean.numpy()) / self.audio_std.numpy(), dtype=np.float32)
 
     @torch.no_grad()
-    def generate_expression(self, audio: Array) -> Array:
-        """e [T, E] from standardised features [T, A]."""
+    def generate_expression(self, audio: Array, piece: int = PIECE) -> Array:
+        """e [T, E] from standardised features [T, A], `piece` frames at a time, with as much around them as is seen."""
         self.eval()
-        result = self.expression(tensor(audio), self.style[None])[0] + self.expression_mean
-        return np.asarray(result.numpy())
+        reach = self.config.motion_layers * EXPRESSION_REACH + 20  # attention, moving average and smoothing
+
+        def make(part: slice) -> Array:
+            result = self.expression(tensor(audio[part]), self.style[None])[0] + self.expression_mean
+            return np.asarray(result.numpy())
+
+        return _in_pieces(make, len(audio), piece, reach)
 
     @torch.no_grad()
-    def generate_pose(self, audio: Array, expression: Array, database: PoseDatabase) -> Array:
+    def generate_pose(
+        self, audio: Array, expression: Array, database: PoseDatabase, piece: int = PIECE
+    ) -> Array:
         """Standardised pose numbers [T, 6] from standardised features [T, A] and expressions [T, E]."""
         self.eval()
         config = self.config
         retrieved = database.retrieve(audio, config.unit_overlap, chain=config.retrieval == "viterbi")
         if config.refiner == "off":
             return retrieved
-        centred = tensor(expression) - self.expression_mean
-        return np.asarray(self.refiner(tensor(retrieved), centred, tensor(audio))[0].numpy())
+        centred = expression - self.expression_mean.numpy()
+
+        def make(part: slice) -> Array:
+            refined = self.refiner(tensor(retrieved[part]), tensor(centred[part]), tensor(audio[part]))
+            return np.asarray(refined[0].numpy())
+
+        return _in_pieces(make, len(audio), piece, (config.motion_layers + 1) * POSE_REACH)
+
+
+def _in_pieces(make: Callable[[slice], Array], length: int, piece: int, reach: int) -> Array:
+    """Rows 0 to `length` of a local function, made in pieces: memory does not grow with the square of the length.
+
+    Args:
+        make: gives the rows of a stretch, right where `reach` rows before and after them are part of it.
+        length: rows wanted.
+        piece: rows kept of each call.
+        reach: how far a row depends on others.
+    """
+    parts = []
+    for start in range(0, length, piece):
+        stop, low = min(start + piece, length), max(start - reach, 0)
+        rows = make(slice(low, min(stop + reach, length)))
+        parts.append(rows[start - low : stop - low])
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)

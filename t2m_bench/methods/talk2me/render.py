@@ -1,0 +1,172 @@
+"""Videos and point clouds from a fitted avatar, outside a benchmark run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from t2m_bench import __version__
+from t2m_bench.core.atomic import atomic_path
+from t2m_bench.core.errors import AudioError, OutputError, UsageError
+from t2m_bench.core.method import Reporter
+from t2m_bench.core.track import Track
+from t2m_bench.media.audio import cut_audio, read_audio
+from t2m_bench.media.writer import VideoWriter, as_output_error
+from t2m_bench.methods.talk2me.audio import RATE
+from t2m_bench.methods.talk2me.avatar import Frame
+from t2m_bench.methods.talk2me.fitted import FittedAvatar
+
+_SH_C0 = 0.28209479177387814
+"""First spherical harmonic: viewers show 0.5 + C0 * f_dc."""
+_REST = 45
+_PLY_FIELDS = (
+    *("x", "y", "z", "nx", "ny", "nz"),
+    *(f"f_dc_{i}" for i in range(3)),
+    *(f"f_rest_{i}" for i in range(_REST)),
+    "opacity",
+    *(f"scale_{i}" for i in range(3)),
+    *(f"rot_{i}" for i in range(4)),
+)
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What moves the avatar, frame by frame, and what is heard with it."""
+
+    expression: NDArray[np.float32]
+    """[T, E]"""
+    head: NDArray[np.float64]
+    """[T, 4, 4]"""
+    sound: NDArray[np.float32] | None
+    """[S] at 16 kHz."""
+
+
+def drive_from(fitted: FittedAvatar, audio: Path | None, track: Path | None) -> Drive:
+    """Drive by a track where there is one, else by the sound; the sound is heard in either case.
+
+    Args:
+        fitted: the avatar.
+        audio: any sound or video file.
+        track: a file of `Track.save`.
+
+    Raises:
+        UsageError: neither is given.
+        AudioError: the sound is empty or cannot be decoded.
+        ShapeError: the track file is none.
+    """
+    if audio is None and track is None:
+        raise UsageError("Nothing drives the avatar", hint="Give --audio, --track, or both")
+    samples = None if audio is None else read_audio(audio, RATE)
+    if track is not None:
+        motion = Track.load(track)
+        sound = None if samples is None else cut_audio(samples, RATE, 0, len(motion), fitted.fps)
+        return Drive(fitted.seen_expression(motion), fitted.space.head_pose(motion), sound)
+    assert samples is not None
+    frames = round(len(samples) / RATE * fitted.fps)
+    if frames < 1:
+        raise AudioError(f"{audio} is shorter than one frame", hint="Give a longer sound")
+    heard = fitted.heard(samples, frames)
+    expression = fitted.spoken_expression(heard)
+    sound = cut_audio(samples, RATE, 0, frames, fitted.fps)
+    return Drive(expression, fitted.spoken_pose(heard, expression), sound)
+
+
+def render_video(fitted: FittedAvatar, drive: Drive, out: Path, side: int | None, report: Reporter) -> int:
+    """Render to an `.mp4` that plays in browsers, a frame at a time.
+
+    Args:
+        fitted: the avatar.
+        drive: what moves it.
+        out: the file; it must not exist.
+        side: height in pixels; the footage's own if None.
+        report: takes progress.
+
+    Returns:
+        Number of frames.
+
+    Raises:
+        OutputError: the file exists or cannot be written.
+    """
+    _refuse_existing(out)
+    height = side or fitted.size[1]
+    size = (round(fitted.size[0] * height / fitted.size[1]), height)
+    sound = None if drive.sound is None else (drive.sound, RATE)
+    report.stage("render", len(drive.expression))
+    with VideoWriter(out, fitted.fps, size, audio=sound, metadata=_tags(fitted)) as writer:
+        for image in fitted.frames(drive.expression, drive.head, size):
+            writer.write(image)
+            report.advance()
+    return len(drive.expression)
+
+
+def export_ply(fitted: FittedAvatar, out: Path) -> int:
+    """Write the neutral Gaussians in the PLY layout of 3D Gaussian splatting (Kerbl et al. 2023).
+
+    Neutral: mean expression and mean pose, in canonical axes (decimetres, y up, z toward the viewer). Colours are in
+    the first spherical harmonic, opacity is a logit, scales are logarithms, rotations are w, x, y, z.
+
+    Returns:
+        Number of Gaussians.
+
+    Raises:
+        OutputError: the file exists or cannot be written.
+    """
+    _refuse_existing(out)
+    columns = _neutral(fitted)
+    table = np.zeros(len(columns["position"]), dtype=[(name, "<f4") for name in _PLY_FIELDS])
+    for names, values in (
+        (("x", "y", "z"), columns["position"]),
+        (("f_dc_0", "f_dc_1", "f_dc_2"), (columns["colour"] - 0.5) / _SH_C0),
+        (("opacity",), columns["opacity"][:, None]),
+        (("scale_0", "scale_1", "scale_2"), columns["log_scale"]),
+        (("rot_0", "rot_1", "rot_2", "rot_3"), columns["quaternion"]),
+    ):
+        for index, name in enumerate(names):
+            table[name] = values[:, index]
+    header = ["ply", "format binary_little_endian 1.0", f"comment generated by t2m-bench {__version__}"]
+    header += [
+        f"element vertex {len(table)}",
+        *(f"property float {name}" for name in _PLY_FIELDS),
+        "end_header",
+    ]
+    with as_output_error(out), atomic_path(out) as temporary:
+        temporary.write_bytes(("\n".join(header) + "\n").encode("ascii") + table.tobytes())
+    return len(table)
+
+
+@torch.no_grad()
+def _neutral(fitted: FittedAvatar) -> dict[str, NDArray[np.float32]]:
+    avatar = fitted.avatar
+    expression = fitted.motion.expression_mean
+    offset, _ = avatar.offsets(Frame(expression, torch.zeros(6), torch.eye(4)), avatar.static_features())
+    position = avatar.position + offset[:, :3]
+    if fitted.config.rig == "on":
+        position = position + avatar.rigged(expression)
+    quaternion = avatar.quaternion + offset[:, 9:13]
+    values = {
+        "position": position,
+        "colour": torch.sigmoid(avatar.colour + offset[:, 3:6]),
+        "opacity": avatar.opacity + offset[:, 13],
+        "log_scale": avatar.log_scale + offset[:, 6:9],
+        "quaternion": quaternion / quaternion.norm(dim=1, keepdim=True),
+    }
+    return {name: value.numpy() for name, value in values.items()}
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise OutputError(f"{path} exists already", hint="Name another file, or move this one away")
+
+
+def _tags(fitted: FittedAvatar) -> dict[str, str]:
+    return {
+        "title": f"talk2me: {fitted.facts['subject']}",
+        "comment": "Synthetic or edited media made for evaluation; not an authentic recording. "
+        f"Generated by t2m-bench {__version__} with Talk2Me.",
+        "generator": f"t2m-bench {__version__}",
+        "synthetic": "true",
+    }
