@@ -354,6 +354,27 @@ def test_antialiasing_blends_by_the_crossing() -> None:
     )
 
 
+def test_of_two_outlines_between_two_centres_the_nearer_counts() -> None:
+    """Near from column 4.7 on, far from 4.6 on: 0.3 of pixel 4 goes to the near square, in either order of faces."""
+    corners = torch.tensor([[0.0, -9.0], [40.0, -9.0], [40.0, 40.0], [0.0, 40.0]], dtype=torch.float64)
+    near = torch.cat([corners + torch.tensor([4.7, 0.0]), torch.ones(4, 1)], dim=1)
+    far = torch.cat([(corners + torch.tensor([4.6, 0.0])) * 2, torch.full((4, 1), 2.0)], dim=1)
+    faces = torch.tensor([[0, 1, 2], [2, 3, 0], [4, 5, 6], [6, 7, 4]])
+    colors = torch.tensor([2.0] * 4 + [1.0] * 4)[:, None]
+    for points, shades in ((torch.cat([near, far]), colors), (torch.cat([far, near]), colors.flip(0))):
+        out = rasterize_mesh(points, faces, shades, torch.eye(4), torch.eye(3), 9, 4)
+        assert out.alpha[2].tolist() == pytest.approx([0, 0, 0, 0, 0.3, 1, 1, 1, 1], abs=1e-6)
+        assert out.image[2, 3:6, 0].tolist() == pytest.approx([0, 0.6, 2.0], abs=1e-6)
+
+
+def test_speck_within_one_pixel() -> None:
+    """All four neighbours claim 0.4 of the pixel; together they may have all of it, not more."""
+    corners = torch.tensor([[-0.1, -0.1], [0.1, -0.1], [0.1, 0.1], [-0.1, 0.1]]) + 3.5
+    points, faces = torch.cat([corners, torch.ones(4, 1)], dim=1), torch.tensor([[0, 1, 2], [2, 3, 0]])
+    out = rasterize_mesh(points, faces, torch.ones(4, 1), torch.eye(4), torch.eye(3), 7, 7)
+    assert out.face_index[3, 3] >= 0 and out.alpha.abs().max() < 1e-6 and out.image.abs().max() < 1e-6
+
+
 def test_hidden_outlines_change_nothing() -> None:
     """A sphere and a square behind a sheet of many faces: not a bit of image, alpha or mask differs without them."""
     steps = torch.linspace(-1.5, 1.5, 30, dtype=torch.float64)

@@ -94,6 +94,21 @@ class FittedAvatar:
                 f"{folder} is a Talk2Me checkpoint of format {told.get('format')}, this program reads {FORMAT}",
                 hint="Train the subject again",
             )
+        try:
+            return cls._build(folder, told)
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ) as error:  # torch: RuntimeError for other shapes
+            raise MethodError(
+                f"The checkpoint {folder} is damaged or of another version ({type(error).__name__})",
+                hint="Train the subject again",
+            ) from error
+
+    @classmethod
+    def _build(cls, folder: Path, told: dict[str, Any]) -> FittedAvatar:
         config = Config(**told["config"])
         arrays = load_arrays(folder / "space.safetensors")
         space = MotionSpace(**{name: value.astype(np.float64) for name, value in arrays.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from plyfile import PlyData
 
 from t2m_bench.core.card import MethodCard, read_card
-from t2m_bench.core.errors import OutputError, UsageError
+from t2m_bench.core.errors import MethodError, OutputError, UsageError
 from t2m_bench.core.method import SilentReporter
 from t2m_bench.core.subject import Subject
 from t2m_bench.media.audio import read_audio, write_wav
@@ -116,3 +117,16 @@ def test_loaded_avatar_is_the_saved_one(fitted: FittedAvatar, tmp_path: Path) ->
     a, b = (next(one.frames(expression, one.space.mean_pose[None], (64, 64))) for one in (fitted, again))
     assert np.array_equal(a, b)
     assert a.std() > 10
+
+
+def test_damaged_checkpoint(fitted: FittedAvatar, tmp_path: Path) -> None:
+    folder = fitted.save(tmp_path / "copy")
+    told = json.loads((folder / "avatar.json").read_text())
+    del told["size"]
+    (folder / "avatar.json").write_text(json.dumps(told))
+    with pytest.raises(
+        MethodError, match="copy is damaged or of another version .KeyError.. Train the subject again"
+    ):
+        FittedAvatar.load(folder)
+    with pytest.raises(MethodError, match="absent.*avatar.json cannot be read"):
+        FittedAvatar.load(tmp_path / "absent")
