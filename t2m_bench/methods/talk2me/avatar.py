@@ -36,6 +36,10 @@ class Frame:
     head: Tensor
     """[4, 4] head to camera, decimetres, OpenCV axes."""
 
+    def to(self, device: torch.device) -> Frame:
+        """The same on `device`."""
+        return Frame(self.expression.to(device), self.pose_input.to(device), self.head.to(device))
+
 
 class GaussianAvatar(nn.Module):
     """N Gaussians in canonical space and what moves them.
@@ -121,6 +125,11 @@ class GaussianAvatar(nn.Module):
         avatar.load_state_dict(state)
         return avatar
 
+    @property
+    def device(self) -> torch.device:
+        """Where the avatar lives and is rendered: gsplat draws on CUDA, our kernels on a CPU."""
+        return self.position.device
+
     def static_features(self) -> tuple[Tensor, Tensor]:
         """The networks' first layers for each point, [N, W] each: the same for all frames once trained."""
         z = self.encoding(self.position)
@@ -196,6 +205,11 @@ class GaussianAvatar(nn.Module):
         turn, base = _quaternion(head[:3, :3]), _quaternion(rest[:3, :3])
         turn = torch.where((turn * base).sum() < 0, -turn, turn)
         return world, base + share[:, None] * (turn - base)
+
+
+def compute_device() -> torch.device:
+    """CUDA where there is a GPU, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _spacing(points: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from t2m_bench.core.atomic import atomic_folder
 from t2m_bench.core.errors import MethodError
 from t2m_bench.core.track import Track
 from t2m_bench.methods.talk2me.audio import frame_features
-from t2m_bench.methods.talk2me.avatar import Frame, GaussianAvatar
+from t2m_bench.methods.talk2me.avatar import Frame, GaussianAvatar, compute_device
 from t2m_bench.methods.talk2me.checkpoint import (
     load_arrays,
     load_json,
@@ -120,7 +120,7 @@ class FittedAvatar:
         return cls(
             config=config,
             space=space,
-            avatar=avatar.eval(),
+            avatar=avatar.eval().to(compute_device()),
             motion=motion.eval(),
             database=PoseDatabase(poses["keys"], poses["units"], poses["starts"]),
             focal_share=float(told["focal_share"]),
@@ -159,5 +159,5 @@ class FittedAvatar:
             static = self.avatar.static_features()
             for e, p, pose in zip(expression, pose_input, head.astype(np.float32), strict=True):
                 frame = Frame(torch.from_numpy(e), torch.from_numpy(p), torch.from_numpy(pose))
-                image, _ = self.avatar(frame, size, focal, static)
-                yield (image.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+                image, _ = self.avatar(frame.to(self.avatar.device), size, focal, static)
+                yield (image.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()

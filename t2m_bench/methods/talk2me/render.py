@@ -141,11 +141,11 @@ def export_ply(fitted: FittedAvatar, out: Path) -> int:
 @torch.no_grad()
 def _neutral(fitted: FittedAvatar) -> dict[str, NDArray[np.float32]]:
     avatar = fitted.avatar
-    expression = fitted.motion.expression_mean
-    offset, _ = avatar.offsets(Frame(expression, torch.zeros(6), torch.eye(4)), avatar.static_features())
+    frame = Frame(fitted.motion.expression_mean, torch.zeros(6), torch.eye(4)).to(avatar.device)
+    offset, _ = avatar.offsets(frame, avatar.static_features())
     position = avatar.position + offset[:, :3]
     if fitted.config.rig == "on":
-        position = position + avatar.rigged(expression)
+        position = position + avatar.rigged(frame.expression)
     quaternion = avatar.quaternion + offset[:, 9:13]
     values = {
         "position": position,
@@ -154,7 +154,7 @@ def _neutral(fitted: FittedAvatar) -> dict[str, NDArray[np.float32]]:
         "log_scale": avatar.log_scale + offset[:, 6:9],
         "quaternion": quaternion / quaternion.norm(dim=1, keepdim=True),
     }
-    return {name: value.numpy() for name, value in values.items()}
+    return {name: value.cpu().numpy() for name, value in values.items()}
 
 
 def _refuse_existing(path: Path) -> None:

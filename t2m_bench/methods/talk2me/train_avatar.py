@@ -19,7 +19,7 @@ from t2m_bench.core.errors import MethodError
 from t2m_bench.core.method import Reporter
 from t2m_bench.core.subject import Footage
 from t2m_bench.core.track import Track
-from t2m_bench.methods.talk2me.avatar import Frame, GaussianAvatar
+from t2m_bench.methods.talk2me.avatar import Frame, GaussianAvatar, compute_device
 from t2m_bench.methods.talk2me.checkpoint import load_state, save_state
 from t2m_bench.methods.talk2me.config import Config
 from t2m_bench.methods.talk2me.losses import photometric
@@ -105,7 +105,7 @@ def start_avatar(
     rig = fit_rig(data.expression.numpy()[data.good], canonical, space.shape[:MESH_POINTS], config.rig_ridge)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return GaussianAvatar.start(cloud, space, rig, config)
+        return GaussianAvatar.start(cloud, space, rig, config).to(compute_device())
 
 
 def train(
@@ -149,8 +149,8 @@ def _step(avatar: GaussianAvatar, data: AvatarData, config: Config, seed: int, s
     noise_e = torch.randn(data.expression.shape[1], generator=random) * config.noise_expression
     noise_p = torch.randn(6, generator=random) * config.noise_pose
     frame = Frame(data.expression[index] + noise_e, data.pose_input[index] + noise_p, data.head[index])
-    image, magnitude = avatar(frame, data.size, data.focal)
-    target = torch.from_numpy(data.images[index]).float() / 255
+    image, magnitude = avatar(frame.to(avatar.device), data.size, data.focal)
+    target = torch.from_numpy(data.images[index]).to(avatar.device).float() / 255
     return photometric(image, target, config.w_ssim) + config.w_offset * magnitude
 
 
