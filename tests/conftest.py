@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from shared_material import SHARED
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def _shared() -> Path:
-    return Path(os.environ.get("T2M_SHARED", ROOT.parent / "shared"))
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder with real clips and model files that some machines have beside the checkout."""
-    folder = _shared()
-    if not (folder / "data" / "hdtf").is_dir():
+    if not (SHARED / "data" / "hdtf").is_dir():
         pytest.skip("no real clips here: set T2M_SHARED to a folder that holds data/hdtf and assets")
-    return folder
+    return SHARED
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +31,7 @@ def _private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("T2M_OFFLINE", "1")
     monkeypatch.delenv("T2M_DATA", raising=False)
     monkeypatch.delenv("T2M_PLUGINS", raising=False)
-    assets = _shared() / "assets"
+    assets = SHARED / "assets"
     if assets.is_dir():
         monkeypatch.setenv("T2M_ASSETS", str(assets))
     else:

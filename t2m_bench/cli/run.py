@@ -48,7 +48,7 @@ def run(
     """Train or run methods on a dataset, score them, and print the table.
 
     What is finished is skipped, so the same command goes on after an interruption. Results lie in
-    OUT/DATASET/PROTOCOL/METHOD/CLIP: prediction.mp4, record.json, log.txt.
+    OUT/DATASET/PROTOCOL/METHOD/CLIP: prediction.mp4, sheet.png, record.json, log.txt.
     """
     from t2m_bench.cli.progress import open_reporter
     from t2m_bench.runs.execute import RunRequest

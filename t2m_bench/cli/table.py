@@ -11,7 +11,7 @@ EXAMPLE = "Example: t2m-bench table 1 --out RUN --format latex"
 
 
 def table(
-    number: Annotated[int, typer.Argument(help="Number of the paper's table; 1 for now.")],
+    number: Annotated[int, typer.Argument(help="Number of the paper's table: 1.")],
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Result folder; else t2m-runs/DATASET.")
     ] = None,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
+from shared_material import SHARED
 
 from t2m_bench.core.card import DatasetCard, SplitCard
 from t2m_bench.core.clip import Clip
@@ -18,7 +18,6 @@ from t2m_bench.core.track import Track
 from t2m_bench.media.video import VideoWriter
 
 RATE = 16000
-SHARED = Path(os.environ.get("T2M_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 REAL_CLIP = SHARED / "data" / "hdtf" / "WDA_KatieHill_000.mp4"
 ASSETS = SHARED / "assets"
 

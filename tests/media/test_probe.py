@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 from media_samples import make_sound, make_video, picture, tone
+from shared_material import SHARED
 
 from t2m_bench.core.errors import VideoError
 from t2m_bench.media.probe import probe, rate_of
@@ -228,12 +229,8 @@ class TestRateOf:
         assert rate_of([Fraction(0), Fraction(0)], Fraction(25), Fraction(1, 1000)) == (25, False)
 
 
-def shared_folder() -> Path:
-    return Path(os.environ.get("T2M_SHARED", Path(__file__).parents[2] / ".." / "shared"))
-
-
 def test_real_clips() -> None:
-    clips = sorted((shared_folder() / "data" / "hdtf").glob("*.mp4"))
+    clips = sorted((SHARED / "data" / "hdtf").glob("*.mp4"))
     if not clips:
         pytest.skip("no clips in the shared folder (set T2M_SHARED)")
     for clip in clips:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from metric_samples import Detector, StillFootage, pairs, recipe, smooth_frames, spoilt, write_frames
+from shared_material import SHARED
 
 from t2m_bench.core.errors import DependencyError, MetricError, UnknownName, VideoError
 from t2m_bench.core.method import SilentReporter
@@ -20,7 +20,6 @@ from t2m_bench.metrics.pixel import Psnr
 from t2m_bench.metrics.score import ScoreResult, score
 
 PSNR, SSIM, LMD, IOD = "psnr@rgb", "ms_ssim@rgb.5", "lmd@mouth.px", "lmd@mouth.iod"
-SHARED = Path(os.environ.get("T2M_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 
 
 class Log(SilentReporter):

@@ -15,10 +15,28 @@ sides = st.integers(1, 40)
 @given(sides, sides, sides, sides)
 def test_resized_equals_the_antialiased_resize_of_torch(h: int, w: int, height: int, width: int) -> None:
     planes = np.random.default_rng(h * 41 + w).random((2, h, w), dtype=np.float32)
-    expected = torch.nn.functional.interpolate(
-        torch.from_numpy(planes)[None], (height, width), mode="bilinear", antialias=True, align_corners=False
-    )[0]
-    np.testing.assert_allclose(resized(planes, height, width), expected.numpy(), atol=2e-5)
+    np.testing.assert_allclose(
+        resized(planes, height, width), _torch_resized(planes, height, width), atol=2e-5
+    )
+
+
+def _torch_resized(planes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """torch's resize, one axis after the other.
+
+    In one call it repeats rows where the result is one pixel wide (2 rows to 3 give 0, 0, 0 in place of 0, .5, 1), so
+    the heights are changed on a picture of at least two columns.
+    """
+    picture = torch.from_numpy(np.repeat(planes, 2, axis=2) if planes.shape[2] == 1 else planes)[None]
+    for size in ((height, picture.shape[3]), (height, width)):
+        picture = torch.nn.functional.interpolate(
+            picture, size, mode="bilinear", antialias=True, align_corners=False
+        )
+    return picture[0].numpy()
+
+
+def test_one_pixel_wide_picture_is_resized_along_its_height() -> None:
+    column = np.array([0.0, 1.0], dtype=np.float32).reshape(1, 2, 1)
+    np.testing.assert_allclose(resized(column, 3, 1).ravel(), [0.0, 0.5, 1.0], atol=1e-6)
 
 
 @pytest.mark.parametrize("radius", [0, 1, 3])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from shared_material import SHARED
 
 from t2m_bench.core.assets import ASSETS
 from t2m_bench.media.video import read_frames, resize_frames
@@ -18,10 +18,9 @@ Frames = NDArray[np.uint8]
 
 def shared_folder() -> Path:
     """Folder with model files and real clips; skips the test where it is absent."""
-    folder = Path(os.environ.get("T2M_SHARED", Path(__file__).parents[2] / ".." / "shared")).resolve()
-    if not folder.is_dir():
-        pytest.skip(f"no shared material in {folder}: set T2M_SHARED")
-    return folder
+    if not SHARED.is_dir():
+        pytest.skip(f"no shared material in {SHARED}: set T2M_SHARED")
+    return SHARED
 
 
 def use_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
