@@ -27,7 +27,6 @@ from t2m_bench.rendering._compiled import (
 from t2m_bench.rendering._runs import (
     BATCH,
     PLANE,
-    RUNS,
     STRIDE,
     Tile,
     find_live,
@@ -49,7 +48,7 @@ from t2m_bench.rendering._simd import (
     store,
     total,
 )
-from t2m_bench.rendering._tiles import TILE_HEIGHT, TILE_WIDTH
+from t2m_bench.rendering._tiles import TILE_HEIGHT, TILE_WIDTH, sort_list
 from t2m_bench.rendering.reference import ALPHA_MAX, ALPHA_MIN, T_STOP
 
 # Columns of a pair's row of sums over pixels. With u = dx + r dy and g = dL/d(ln alpha) of a pixel:
@@ -139,13 +138,14 @@ def render(
     colors: Floats,  # [1 or C, N, D]
     channels: Channels,
     starts: Ints,  # [C * tiles + 1]
-    pairs: Ints,  # [pairs, 2]
+    pairs: Ints,  # [pairs, 2], brought into order of depth
     grid: tuple[int, int],
+    depth_bits: Ints,  # [C, N], the depths seen as integers
     backgrounds: Floats,  # [C, D]
     image: Floats,  # [C, H, W, D], written
     alpha: Floats,  # [C, H, W], written
 ) -> None:
-    """Composite every tile; a task is a tile of one camera."""
+    """Sort and composite every tile; a task is a tile of one camera."""
     tile, planes = new_tile(), np.empty(len(channels) * PLANE, np.float32)
     left = tile.left
     while True:
@@ -156,6 +156,7 @@ def render(
         open_tile(left, tile.live, width, height)
         planes[:] = _ZERO
         span, corner = (starts[t], starts[t + 1]), (to_f32(x0), to_f32(y0))
+        sort_list(depth_bits, c, pairs, span[0], span[1])
         _forward_tile(splats, colors, channels, pairs, span, c, corner, tile, planes)
         for y in range(height):
             for x in range(width):
@@ -176,24 +177,25 @@ def _backward_splat(
     tile: Tile,
     coming: Floats,
     planes: Floats,
-    weights: Floats,
-    places: Ints,
+    shares: Floats,
     sums: Floats,
     number: int,
 ) -> None:
     """Gradient sums of the splat whose runs are `span[0]` to `span[1]`, written to row `number` of `sums`."""
     left, runs = tile.left, tile.runs
     zero = spread(_ZERO)
+    for d in range(len(channels)):
+        store(shares, d * LANES, zero)
     g_, gu_, guu_, guy_, gy_, gyy_ = zero, zero, zero, zero, zero, zero
     for k in range(span[0], span[1]):
         at, u, dy, exponent = find_place(runs[k], tile)
         alpha, weight, after, added = _cover(exponent, load(left, at))
         store(left, at, after)
-        store(weights, (k - span[0]) * LANES, weight)
-        places[k - span[0]] = at
         gain = zero
         for d in range(len(channels)):
-            gain = mul_add(load(planes, d * PLANE + at), colors[where[0], where[1], d], gain)
+            plane = load(planes, d * PLANE + at)
+            gain = mul_add(plane, colors[where[0], where[1], d], gain)
+            store(shares, d * LANES, mul_add(weight, plane, load(shares, d * LANES)))
         gain = gain * weight
         rest = load(coming, at) - gain
         store(coming, at, rest)
@@ -205,10 +207,7 @@ def _backward_splat(
     sums[number, SUM_G], sums[number, SUM_GU], sums[number, SUM_GUU] = total(g_), total(gu_), total(guu_)
     sums[number, SUM_GUY], sums[number, SUM_GY], sums[number, SUM_GYY] = total(guy_), total(gy_), total(gyy_)
     for d in range(len(channels)):
-        share = zero
-        for k in range(span[1] - span[0]):
-            share = mul_add(load(weights, k * LANES), load(planes, d * PLANE + to_int(places[k])), share)
-        sums[number, SUM_COLUMNS + d] = total(share)
+        sums[number, SUM_COLUMNS + d] = total(load(shares, d * LANES))
 
 
 @compiled
@@ -223,8 +222,7 @@ def _backward_tile(
     tile: Tile,
     coming: Floats,
     planes: Floats,
-    weights: Floats,
-    places: Ints,
+    shares: Floats,
     sums: Floats,
 ) -> None:
     """Gradient sums of the pairs from `span[0]` to `span[1]`; `planes` hold the gradient of the image."""
@@ -251,12 +249,23 @@ def _backward_tile(
                 tile,
                 coming,
                 planes,
-                weights,
-                places,
+                shares,
                 sums,
                 number,
             )
             begin = end
+
+
+@compiled
+def _fall_through(left: Floats, planes: Floats, start: int) -> float:
+    """Sum over a tile's pixels of what is left of the light times the plane from `start` on."""
+    share = spread(_ZERO)
+    for at in range(0, PLANE, LANES):
+        behind = load(left, at)
+        behind = select(behind > _ZERO, behind, _ZERO - behind)
+        share = mul_add(behind, load(planes, start + at), share)
+    whole: float = total(share)
+    return whole
 
 
 @kernel
@@ -273,22 +282,25 @@ def render_backward(
     grad_image: Floats,  # [C, H, W, D]
     grad_alpha: Floats,  # [C, H, W]
     sums: Floats,  # [pairs, 6 + D], written
+    through: Floats,  # [C * tiles, D], written
 ) -> None:
     """Gradient sums of every (tile, splat) pair; a task is a tile of one camera.
 
     Args:
         image: as `render` left it, backgrounds included.
         sums: one row per pair, in the order of the second column of `pairs`.
+        through: the gradient of the image that falls through to the background, summed over the tile.
     """
     tile = new_tile()
     coming, planes = np.zeros(PLANE, np.float32), np.zeros(len(channels) * PLANE, np.float32)
-    weights, places = np.empty(RUNS * LANES, np.float32), np.empty(RUNS, np.int32)
+    shares = np.empty(len(channels) * LANES, np.float32)
     while True:
         t = next_task(counter)
         if t >= starts.shape[0] - 1:
             return
         c, x0, y0, width, height = _place(t, grid, image.shape[1], image.shape[2])
         open_tile(tile.left, tile.live, width, height)
+        planes[:] = _ZERO
         for y in range(height):
             for x in range(width):
                 # The background is the last colour to come; alpha's gradient is that of a background of minus one.
@@ -299,6 +311,6 @@ def render_backward(
                     rest += image[c, y0 + y, x0 + x, d] * grad
                 coming[y * STRIDE + x] = rest
         span, corner = (starts[t], starts[t + 1]), (to_f32(x0), to_f32(y0))
-        _backward_tile(
-            splats, colors, channels, pairs, span, c, corner, tile, coming, planes, weights, places, sums
-        )
+        _backward_tile(splats, colors, channels, pairs, span, c, corner, tile, coming, planes, shares, sums)
+        for d in range(len(channels)):
+            through[t, d] = _fall_through(tile.left, planes, d * PLANE)

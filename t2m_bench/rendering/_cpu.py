@@ -12,8 +12,8 @@ from torch.autograd.function import once_differentiable
 from t2m_bench.rendering._compiled import Floats, Ints, run
 from t2m_bench.rendering._composite import SUM_COLUMNS, channels_of, render, render_backward
 from t2m_bench.rendering._projection_backward import project_backward
-from t2m_bench.rendering._tiles import TILE_HEIGHT, TILE_WIDTH, count_pairs, list_pairs
-from t2m_bench.rendering.projection import CHUNK, SPLAT_COLUMNS, Projected, project
+from t2m_bench.rendering._tiles import CHUNK, TILE_HEIGHT, TILE_WIDTH, list_pairs, reserve
+from t2m_bench.rendering.projection import SPLAT_COLUMNS, Projected, project
 
 
 class _Settings(NamedTuple):
@@ -62,13 +62,26 @@ def _plan(gaussians: tuple[Floats, ...], viewmats: Floats, Ks: Floats, settings:
         boxes=np.empty((*shape, 4), np.int32),
     )
     limits = (np.float32(settings.near_plane), np.float32(settings.far_plane), np.float32(settings.eps2d))
-    chunks = -(-shape[1] // CHUNK)
-    run(project, chunks, gaussians, viewmats, Ks, settings.size, limits, settings.antialiased, view)
     columns, rows = settings.grid
+    chunks = -(-shape[1] // CHUNK)
+    counts = np.empty((shape[0], chunks, columns * rows + 1), np.int32)
+    run(
+        project,
+        chunks,
+        gaussians,
+        viewmats,
+        Ks,
+        settings.size,
+        limits,
+        settings.antialiased,
+        columns,
+        view,
+        counts,
+    )
     first = np.empty((*shape, 2), np.int32)
     starts = np.empty(shape[0] * columns * rows + 1, np.int32)
-    pairs = np.empty((count_pairs(view.boxes, settings.grid, first, starts), 2), np.int32)
-    run(list_pairs, shape[0], view.depths.view(np.int32), view.boxes, settings.grid, first, starts, pairs)
+    pairs = np.empty((reserve(counts, starts), 2), np.int32)
+    run(list_pairs, shape[0] * chunks, view.boxes, settings.grid, counts, first, pairs)
     return _Plan(view, first, starts, pairs)
 
 
@@ -94,7 +107,13 @@ class _Rasterize(torch.autograd.Function):
         image = torch.empty(cameras, settings.height, settings.width, channels)
         alpha = torch.empty(cameras, settings.height, settings.width, 1)
         behind = np.zeros((cameras, channels), np.float32) if backgrounds is None else _array(backgrounds)
-        lists = (channels_of(channels), plan.starts, plan.pairs, settings.grid)
+        lists = (
+            channels_of(channels),
+            plan.starts,
+            plan.pairs,
+            settings.grid,
+            plan.view.depths.view(np.int32),
+        )
         outputs = (image.numpy(), alpha.numpy()[..., 0])
         run(render, len(plan.starts) - 1, plan.view.splats, _per_camera(colors), *lists, behind, *outputs)
 
@@ -118,33 +137,24 @@ class _Rasterize(torch.autograd.Function):
         lists = (channels_of(colors.shape[-1]), plan.starts, plan.pairs, settings.grid)
         outputs = (image.detach().numpy(), alpha.detach().numpy()[..., 0])
         color_array, splats = _per_camera(colors), plan.view.splats
-        run(
-            render_backward,
-            len(plan.starts) - 1,
-            splats,
-            color_array,
-            *lists,
-            *outputs,
-            to_image,
-            to_alpha,
-            sums,
-        )
+        tiles = len(plan.starts) - 1
+        through = np.empty((tiles, colors.shape[-1]), np.float32)
+        gradients = (to_image, to_alpha, sums, through)
+        run(render_backward, tiles, splats, color_array, *lists, *outputs, *gradients)
 
         gaussians = (_array(means), _array(quats), _array(scales), _array(opacities))
-        grads = [np.zeros_like(array) for array in (*gaussians, color_array)]
+        grads = tuple(np.empty_like(array) for array in (*gaussians, color_array))
         chunks = -(-means.shape[0] // CHUNK)
-        views = np.zeros((viewmats.shape[0], chunks, 3, 4), np.float32)
+        views = np.empty((viewmats.shape[0], chunks, 3, 4), np.float64)
         cameras = (_array(viewmats), _array(Ks), settings.size)
         options = (np.float32(settings.eps2d), settings.antialiased)
-        run(
-            project_backward, chunks, gaussians, *cameras, *options, splats, plan.first, sums, (*grads, views)
-        )
+        run(project_backward, chunks, gaussians, *cameras, *options, splats, plan.first, sums, grads, views)
         grad_views = np.zeros(viewmats.shape, np.float32)
-        grad_views[:, :3] = views.sum(axis=1, dtype=np.float64)
+        grad_views[:, :3] = views.sum(axis=1)
         grad_background = None
-        if ctx.needs_input_grad[7]:  # numpy sums in one fixed order, torch in one that depends on its threads
-            left = 1 - outputs[1]
-            grad_background = torch.from_numpy(np.einsum("chwd,chw->cd", to_image, left))
+        if ctx.needs_input_grad[7]:
+            by_tile = through.reshape(viewmats.shape[0], -1, colors.shape[-1])
+            grad_background = torch.from_numpy(by_tile.sum(axis=1, dtype=np.float64).astype(np.float32))
         *others, grad_colors = (torch.from_numpy(grad) for grad in grads)
         return (
             *others,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from t2m_bench.rendering._compiled import Counter, Floats, Ints, compiled, f32, kernel, next_task
 from t2m_bench.rendering._composite import SUM_COLUMNS, SUM_G, SUM_GU, SUM_GUU, SUM_GUY, SUM_GY, SUM_GYY
+from t2m_bench.rendering._tiles import CHUNK
 from t2m_bench.rendering.projection import (
-    CHUNK,
     COEF_A,
     COEF_R,
     COEF_V,
@@ -193,7 +196,8 @@ def project_backward(
     splats: Floats,  # [C, N, 6]
     first: Ints,  # [C, N, 2]
     rows: Floats,  # [pairs, 6 + D]
-    grads: tuple[Floats, Floats, Floats, Floats, Floats, Floats],
+    grads: tuple[Floats, Floats, Floats, Floats, Floats],
+    grad_views: NDArray[np.float64],  # [C, chunks, 3, 4], written
 ) -> None:
     """Sum each Gaussian's rows in their fixed order and carry them back; a task is `CHUNK` Gaussians.
 
@@ -201,19 +205,27 @@ def project_backward(
         gaussians: means `[N, 3]`, quats `[N, 4]`, scales `[N, 3]`, opacities `[N]`.
         first: first row of each Gaussian, and one past its last.
         rows: from the tile kernels, the six sums named above, then the gradient of the colour.
-        grads: zeros to add to: means, quats, scales, opacities, colours `[1 or C, N, D]`, and viewmats per chunk
-            `[C, chunks, 3, 4]`.
+        grads: written: means, quats, scales, opacities, colours `[1 or C, N, D]`.
+        grad_views: of the cameras' matrices, by chunk.
     """
     means, quats, scales, opacities = gaussians
-    grad_means, grad_quats, grad_scales, grad_opacities, grad_colors, grad_views = grads
+    grad_means, grad_quats, grad_scales, grad_opacities, grad_colors = grads
+    view = np.empty((3, 4), np.float64)  # its own memory: neighbours in `grad_views` belong to other threads
     while True:
         chunk = next_task(counter)
         if chunk * CHUNK >= means.shape[0]:
             return
+        span = (chunk * CHUNK, min(means.shape[0], (chunk + 1) * CHUNK))
+        grad_means[span[0] : span[1]] = _ZERO
+        grad_quats[span[0] : span[1]] = _ZERO
+        grad_scales[span[0] : span[1]] = _ZERO
+        grad_opacities[span[0] : span[1]] = _ZERO
+        grad_colors[:, span[0] : span[1]] = _ZERO
         for c in range(viewmats.shape[0]):
             camera = camera_at(viewmats, Ks, size, c)
             per_camera = min(c, grad_colors.shape[0] - 1)
-            for i in range(chunk * CHUNK, min(means.shape[0], (chunk + 1) * CHUNK)):
+            view[:] = 0.0
+            for i in range(span[0], span[1]):
                 begin, end = first[c, i, 0], first[c, i, 1]
                 if begin == end:
                     continue
@@ -232,6 +244,7 @@ def project_backward(
                     grad_scales[i, k] += grad.scale[k]
                 for k in range(4):
                     grad_quats[i, k] += grad.quat[k]
-                    grad_views[c, chunk, 0, k] += grad.view_x[k]
-                    grad_views[c, chunk, 1, k] += grad.view_y[k]
-                    grad_views[c, chunk, 2, k] += grad.view_z[k]
+                    view[0, k] += grad.view_x[k]
+                    view[1, k] += grad.view_y[k]
+                    view[2, k] += grad.view_z[k]
+            grad_views[c, chunk] = view

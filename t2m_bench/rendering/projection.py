@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from t2m_bench.rendering._compiled import Counter, Floats, Ints, compiled, f32, kernel, next_task, to_int
+from t2m_bench.rendering._tiles import CHUNK, count_tiles
 
 Vec3: TypeAlias = tuple[float, float, float]
 Vec4: TypeAlias = tuple[float, float, float, float]
@@ -23,7 +24,6 @@ Vec4: TypeAlias = tuple[float, float, float, float]
 # Columns of the splat table [C, N, 6].
 CENTER_X, CENTER_Y, COEF_A, COEF_R, COEF_V, LOG_PEAK = range(6)
 SPLAT_COLUMNS = 6
-CHUNK = 256  # Gaussians per task; fixed, so that the order of summation does not depend on the threads
 
 _ZERO, _HALF, _ONE, _TWO = f32(0.0), f32(0.5), f32(1.0), f32(2.0)
 _MARGIN = f32(0.15)
@@ -220,15 +220,19 @@ def project(
     size: tuple[float, float],
     limits: tuple[float, float, float],
     antialiased: bool,
+    columns: int,
     out: Projected,
+    counts: Ints,  # [C, chunks, tiles + 1], written
 ) -> None:
-    """Project every Gaussian into every camera; a task is `CHUNK` Gaussians.
+    """Project every Gaussian into every camera and count the tiles it meets; a task is `CHUNK` Gaussians.
 
     Args:
         gaussians: means `[N, 3]`, quats `[N, 4]` wxyz, scales `[N, 3]`, opacities `[N]`.
         size: (width, height) in pixels.
         limits: (near_plane, far_plane, eps2d).
+        columns: tile columns of an image.
         out: written.
+        counts: see `count_tiles`.
     """
     means, quats, scales, opacities = gaussians
     splats, depths, means2d, conics, radii, boxes = out
@@ -239,7 +243,8 @@ def project(
             return
         for c in range(viewmats.shape[0]):
             camera = camera_at(viewmats, Ks, size, c)
-            for i in range(chunk * CHUNK, min(means.shape[0], (chunk + 1) * CHUNK)):
+            span = (chunk * CHUNK, min(means.shape[0], (chunk + 1) * CHUNK))
+            for i in range(span[0], span[1]):
                 depths[c, i] = _ZERO
                 radii[c, i, 0], radii[c, i, 1] = 0, 0
                 boxes[c, i, 0], boxes[c, i, 1], boxes[c, i, 2], boxes[c, i, 3] = 0, 0, 0, 0
@@ -262,3 +267,4 @@ def project(
                 boxes[c, i, 1] = _clip(np.floor(s.x + s.reach_x + _HALF), size[0])
                 boxes[c, i, 2] = _clip(np.ceil(s.y - s.reach_y - _HALF), size[1])
                 boxes[c, i, 3] = _clip(np.floor(s.y + s.reach_y + _HALF), size[1])
+            count_tiles(boxes, span, c, columns, counts[c, chunk])

@@ -17,7 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2m_bench.rendering import _compiled, _simd
-from t2m_bench.rendering._tiles import TILE_HEIGHT, TILE_WIDTH, count_pairs, list_pairs
+from t2m_bench.rendering._tiles import (
+    CHUNK,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    count_tiles,
+    list_pairs,
+    reserve,
+    sort_list,
+)
 
 
 @numba.njit
@@ -66,36 +74,74 @@ def test_exp2_is_exact_to_float32_rounding_where_alpha_lives() -> None:
     assert np.abs(out / np.exp2(values.astype(np.float64)) - 1).max() < 2.5e-7
 
 
+@numba.njit
+def _count(boxes: np.ndarray, c: int, span: tuple[int, int], columns: int, counts: np.ndarray) -> None:
+    count_tiles(boxes, span, c, columns, counts)
+
+
+@numba.njit
+def _sort_all(depth_bits: np.ndarray, tiles: int, starts: np.ndarray, pairs: np.ndarray) -> None:
+    for t in range(starts.shape[0] - 1):
+        sort_list(depth_bits, t // tiles, pairs, starts[t], starts[t + 1])
+
+
 @settings(deadline=None, max_examples=50, derandomize=True)
 @given(
     st.lists(st.tuples(st.integers(0, 299), st.integers(0, 39), st.floats(0.0, 4.0)), max_size=40),
     st.integers(1, 3),
+    st.integers(0, CHUNK),
 )
-def test_pairs_are_listed_front_to_back(splats: list[tuple[int, int, float]], copies: int) -> None:
-    """Every tile's list is what sorting by (depth, index) gives, and every pair has a row of its own."""
+def test_pairs_are_listed_front_to_back(
+    splats: list[tuple[int, int, float]], copies: int, unseen: int
+) -> None:
+    """Every tile's list is what sorting by (depth, index) gives, and every pair has a row of its own.
+
+    Gaussians that are not drawn stand in the middle, so that those that are fall into two chunks.
+    """
+    middle = len(splats) // 2
+    splats = splats[:middle] + [(0, 0, 0.0)] * unseen + splats[middle:]
     depths = np.array([[np.float32(round(s[2], 1)) for s in splats]] * copies, np.float32).reshape(copies, -1)
     boxes = np.array([[(x, x + 30, y, y + 5) for x, y, _ in splats]] * copies, np.int32).reshape(
         copies, -1, 4
     )
     boxes[depths == 0] = 0
-    grid = (-(-330 // TILE_WIDTH), -(-45 // TILE_HEIGHT))
+    columns, rows = grid = (-(-330 // TILE_WIDTH), -(-45 // TILE_HEIGHT))
+    chunks = -(-len(splats) // CHUNK)
+    counts = np.empty((copies, chunks, columns * rows + 1), np.int32)
+    for c in range(copies):
+        for k in range(chunks):
+            _count(boxes, c, (k * CHUNK, min(len(splats), (k + 1) * CHUNK)), columns, counts[c, k])
     first = np.empty((*depths.shape, 2), np.int32)
-    starts = np.empty(copies * grid[0] * grid[1] + 1, np.int32)
-    pairs = np.full((count_pairs(boxes, grid, first, starts), 2), -1, np.int32)
-    _compiled.run(list_pairs, copies, depths.view(np.int32), boxes, grid, first, starts, pairs)
+    starts = np.empty(copies * columns * rows + 1, np.int32)
+    pairs = np.full((reserve(counts, starts), 2), -1, np.int32)
+    _compiled.run(list_pairs, copies * chunks, boxes, grid, counts, first, pairs)
+    _sort_all(depths.view(np.int32), columns * rows, starts, pairs)
     assert sorted(pairs[:, 1].tolist()) == list(range(len(pairs)))
+    drawn = [[i for i in range(len(splats)) if boxes[c, i, 1] > 0] for c in range(copies)]
     for t in range(len(starts) - 1):
-        c, tile = divmod(t, grid[0] * grid[1])
-        y, x = tile // grid[0] * TILE_HEIGHT, tile % grid[0] * TILE_WIDTH
-        inside = [
-            i
-            for i, (x0, x1, y0, y1) in enumerate(boxes[c].tolist())
-            if x0 < x1 and x0 < x + TILE_WIDTH and x1 > x and y0 < y + TILE_HEIGHT and y1 > y
-        ]
+        c, tile = divmod(t, columns * rows)
+        y, x = tile // columns * TILE_HEIGHT, tile % columns * TILE_WIDTH
+        inside = []
+        for i in drawn[c]:
+            x0, x1, y0, y1 = boxes[c, i].tolist()
+            if x0 < x + TILE_WIDTH and x1 > x and y0 < y + TILE_HEIGHT and y1 > y:
+                inside.append(i)
         expected = sorted(inside, key=lambda i: (depths[c, i], i))
         listed = pairs[starts[t] : starts[t + 1]]
         assert listed[:, 0].tolist() == expected
         assert all(first[c, i, 0] <= row < first[c, i, 1] for i, row in listed.tolist())
+
+
+@settings(deadline=None, max_examples=50, derandomize=True)
+@given(st.lists(st.floats(2.0**-100, 2.0**100, width=32), max_size=600), st.integers(1, 700))
+def test_a_list_is_sorted_by_any_depths(depths: list[float], repeats: int) -> None:
+    """Depths far apart differ in every digit; a repeated depth keeps the order of the Gaussians."""
+    values = np.array((depths * 2)[:repeats], np.float32)[None]
+    n = values.shape[1]
+    pairs = np.stack([np.arange(n), n - np.arange(n)], axis=1).astype(np.int32)
+    _sort_all(values.view(np.int32), 1, np.array([0, n], np.int32), pairs)
+    order = np.argsort(values[0], kind="stable")
+    np.testing.assert_array_equal(pairs, np.stack([order, n - order], axis=1))
 
 
 @pytest.fixture
