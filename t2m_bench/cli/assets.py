@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from t2m_bench.core.assets import AssetStatus
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-Names = Annotated[list[str] | None, typer.Argument(help="Names of assets; all if none is given.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Names of assets; all that are not optional if none is given.")
+]
 
 
 def build() -> typer.Typer:
@@ -31,7 +33,9 @@ def list_(json_: Json = False) -> None:
 
 def verify(names: Names = None, json_: Json = False) -> None:
     """Check model files against their hashes; exit code 1 if any is missing or wrong."""
-    if any(state.state != "ok" for state in _print_states(names, json_)):
+    from t2m_bench.core import assets
+
+    if any(state.state != "ok" for state in _print_states(names or assets.default_names(), json_)):
         raise typer.Exit(1)
 
 
@@ -47,7 +51,7 @@ def fetch(
     if offline:
         os.environ["T2M_OFFLINE"] = "1"
     found = {}
-    for name in names or list(assets.ASSETS):
+    for name in names or assets.default_names():
         found[name] = str(assets.fetch(name))
         if not json_:
             print(f"{name}: {found[name]}")
@@ -81,4 +85,4 @@ def _as_json(state: AssetStatus) -> dict[str, Any]:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB"
+    return f"{count / 1e6:.1f} MB" if count else "-"

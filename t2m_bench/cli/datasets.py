@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from t2m_bench.cli import check, prepare, preview
+
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
@@ -14,6 +16,9 @@ def build() -> typer.Typer:
     group = typer.Typer(name="datasets", help="List and describe datasets.")
     group.command("list", epilog="Example: t2m-bench datasets list")(list_)
     group.command("show", epilog="Example: t2m-bench datasets show hdtf")(show)
+    group.command("preview", epilog=preview.EXAMPLE)(preview.preview)
+    group.command("check", epilog=check.EXAMPLE)(check.check)
+    group.command("prepare", epilog=prepare.EXAMPLE)(prepare.prepare)
     return group
 
 

@@ -1,13 +1,16 @@
 """Model files: one table of what they are, and where they are found on this machine.
 
 A file is looked for in the folders of `T2M_ASSETS`, then in the cache folder (`T2M_HOME`, or the platform's), then
-downloaded into the cache. Whatever is found is checked against its SHA-256 before anybody reads it.
+downloaded into the cache. Whatever is found is checked against its SHA-256 before anybody reads it. Where the
+publisher gives no hash, the user states it once, in a file beside the model (`FILE.sha256`, as `sha256sum` writes);
+until then nobody reads the model.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -32,9 +35,9 @@ class Asset:
     file: str
     """File name, the same in every folder."""
     size: int
-    """Bytes."""
+    """Bytes; 0 where the publisher does not say."""
     sha256: str
-    """64 hex digits."""
+    """64 hex digits; empty where none is published, so that the user must state it."""
     url: str
     """Where the publisher offers it."""
     license: str
@@ -43,6 +46,8 @@ class Asset:
     """Parts of this package that cannot work without it."""
     note: str = ""
     """What it is, in one line."""
+    optional: bool = False
+    """Only for parts that are not on by default: fetched and verified by name, not with all the others."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class AssetStatus:
     """What is known about one asset on this machine."""
 
     asset: Asset
-    state: Literal["ok", "missing", "wrong-hash"]
+    state: Literal["ok", "missing", "wrong-hash", "unstated"]
+    """`unstated`: no hash is published and the user has stated none."""
     path: Path | None
     """Where it was found; None when missing."""
     found_sha256: str | None
@@ -58,7 +64,10 @@ class AssetStatus:
 
 
 _LONGEST_REASON = 100
+_HASH = re.compile(r"[0-9a-fA-F]{64}")
 _MEDIAPIPE = "https://storage.googleapis.com"
+_FAN = "https://www.adrianbulat.com/downloads/python-fan"
+_RVM = "https://github.com/PeterL1n/RobustVideoMatting/releases/download/v1.0.0"
 _TABLE = (
     Asset(
         name="face_landmarker",
@@ -80,6 +89,41 @@ _TABLE = (
         needed_by=("matting", "method talk2me"),
         note="MediaPipe selfie segmentation, general model, 256x256",
     ),
+    # The publisher writes the first ten hex digits of the hash into each file name; the rest is what those who
+    # pin these files agree on.
+    Asset(
+        name="fan2d4",
+        file="2DFAN4-cd938726ad.zip",
+        size=96_316_515,
+        sha256="cd938726adb1f15f361263cce2db9cb820c42585fa8796ec72ce19107f369a46",
+        url=f"{_FAN}/2DFAN4-cd938726ad.zip",
+        license="BSD-3-Clause",
+        needed_by=("landmark backend fan",),
+        note="Face Alignment Network, 68 points in 2D, TorchScript",
+        optional=True,
+    ),
+    Asset(
+        name="s3fd",
+        file="s3fd-619a316812.pth",
+        size=89_843_225,
+        sha256="619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
+        url=f"{_FAN}/s3fd-619a316812.pth",
+        license="BSD-3-Clause",
+        needed_by=("landmark backend fan",),
+        note="S3FD face detector that comes with the Face Alignment Network",
+        optional=True,
+    ),
+    Asset(
+        name="rvm_mobilenetv3",
+        file="rvm_mobilenetv3_fp32.torchscript",
+        size=0,
+        sha256="",
+        url=f"{_RVM}/rvm_mobilenetv3_fp32.torchscript",
+        license="GPL-3.0-only",
+        needed_by=("matting rvm",),
+        note="Robust Video Matting, MobileNetV3, TorchScript",
+        optional=True,
+    ),
 )
 
 ASSETS: Mapping[str, Asset] = MappingProxyType({asset.name: asset for asset in _TABLE})
@@ -97,6 +141,11 @@ def get(name: str) -> Asset:
     near = difflib.get_close_matches(name, ASSETS, n=1)
     guess = f"Did you mean '{near[0]}'" if near else f"Known are {', '.join(sorted(ASSETS))}"
     raise UnknownName(f"No asset is called '{name}'", hint=guess)
+
+
+def default_names() -> list[str]:
+    """The assets that everybody needs, in order."""
+    return [name for name, asset in ASSETS.items() if not asset.optional]
 
 
 def cache_folder() -> Path:
@@ -133,7 +182,10 @@ def status(name: str) -> AssetStatus:
         path = folder / asset.file
         if path.is_file():
             found = _hash(path)
-            return AssetStatus(asset, "ok" if found == asset.sha256 else "wrong-hash", path, found)
+            expected = asset.sha256 or _stated_sha256(path)
+            if not expected:
+                return AssetStatus(asset, "unstated", path, found)
+            return AssetStatus(asset, "ok" if found == expected else "wrong-hash", path, found)
     return AssetStatus(asset, "missing", None, None)
 
 
@@ -148,20 +200,20 @@ def resolve(name: str, *, offline: bool | None = None, download: bool = True) ->
     Raises:
         UnknownName: no such asset.
         AssetMissing: it is not on this machine and was not, or could not be, downloaded.
-        AssetError: a file of that name is there but its content is not the expected one.
+        AssetError: a file of that name is there but its content is not the expected one, or nobody has stated what
+            to expect.
     """
     found = status(name)
-    if found.state == "wrong-hash":
-        raise _wrong_hash(found)
     if found.path is not None:
-        return found.path
+        return _checked(found)
     if is_offline(offline):
         why = f"Asset '{name}' ({found.asset.file}) is not on this machine and downloads are switched off"
         raise AssetMissing(why, hint=_remedy(name, "with a network"))
     if not download:
         why = f"Asset '{name}' ({found.asset.file}) is not on this machine"
         raise AssetMissing(why, hint=_remedy(name))
-    return _download(found.asset)
+    _download(found.asset)
+    return _checked(status(name))
 
 
 def fetch(name: str, *, offline: bool | None = None) -> Path:
@@ -174,7 +226,7 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
     if found.state == "wrong-hash" and found.path is not None and found.path.parent == cache_folder():
         if is_offline(offline):
             raise _wrong_hash(found)
-        return _download(found.asset)
+        _download(found.asset)
     return resolve(name, offline=offline)
 
 
@@ -194,7 +246,7 @@ def _download(asset: Asset) -> Path:
             # A failure of the network is an OSError (requests), a malformed address a ValueError.
             get_file(asset.url, str(temporary), None)
             found = file_sha256(temporary)
-            if found != asset.sha256:
+            if asset.sha256 and found != asset.sha256:
                 raise AssetError(
                     f"{asset.url} sent a file with sha256 {found}, expected {asset.sha256}",
                     hint=f"Put the right {asset.file} in a folder named in T2M_ASSETS",
@@ -210,11 +262,46 @@ def _remedy(name: str, when: str = "") -> str:
     return f"{command}, or put the file in a folder named in T2M_ASSETS"
 
 
+def _checked(found: AssetStatus) -> Path:
+    """The path of an asset that is there and has the right content.
+
+    Raises:
+        AssetError: it has not, or nobody has said what is right.
+    """
+    if found.state == "wrong-hash":
+        raise _wrong_hash(found)
+    assert found.path is not None
+    if found.state == "unstated":
+        raise AssetError(
+            f"{found.path} has sha256 {found.found_sha256}, and its publisher gives none to compare with",
+            hint=f"If you trust where it came from, say so with `cd {found.path.parent} && "
+            f"sha256sum {found.path.name} > {found.path.name}.sha256`",
+        )
+    return found.path
+
+
 def _wrong_hash(found: AssetStatus) -> AssetError:
+    assert found.path is not None
     return AssetError(
-        f"{found.path} has sha256 {found.found_sha256}, expected {found.asset.sha256}",
+        f"{found.path} has sha256 {found.found_sha256}, "
+        f"expected {found.asset.sha256 or _stated_sha256(found.path)}",
         hint=f"Delete it and run `t2m-bench assets fetch {found.asset.name}`",
     )
+
+
+def _stated_sha256(path: Path) -> str:
+    """What the user says the hash of `path` is, in `sha256sum`'s format; empty where nothing is said."""
+    statement = path.with_name(f"{path.name}.sha256")
+    try:
+        words = statement.read_text(encoding="utf-8").split() if statement.is_file() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise AssetError(f"{statement} cannot be read ({error})") from error
+    if words and not _HASH.fullmatch(words[0]):
+        raise AssetError(
+            f"{statement} does not start with a SHA-256 of 64 hex digits",
+            hint=f"Write it with `sha256sum {path.name} > {statement.name}`",
+        )
+    return words[0].lower() if words else ""
 
 
 def _hash(path: Path) -> str:

@@ -74,6 +74,13 @@ def move_folder(source: Path, target: Path) -> Path:
     return source.rename(target)
 
 
+def move_file(source: Path, target: Path) -> Path:
+    """Rename the file `source` to `target` on the same disk, safely on the disk first; what was there is replaced."""
+    _fsync(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return source.replace(target)
+
+
 def write_text(path: Path, text: str) -> Path:
     """Write `text` as UTF-8 to `path`, atomically."""
     with atomic_path(path) as temporary:

@@ -29,7 +29,9 @@ class Recipe(BaseModel):
         description="Filter used when a prediction or a reference has another size."
     )
     background: Literal["white"] = Field(description="What the reference is composited on.")
-    matting: Literal["selfie", "none"] = Field(description="Where the alpha of the reference comes from.")
+    matting: Literal["selfie", "rvm", "none"] = Field(
+        description="Where the alpha of the reference comes from."
+    )
     colour: Literal["rgb8"] = Field(description="Colour space of pixel metrics: 8-bit RGB as decoded.")
     prediction: Literal["lossless", "encoded"] = Field(
         description="Which frames of built-in methods are scored: before or after H.264."

@@ -63,7 +63,12 @@ class ClipRow(BaseModel):
         lt=100_000,
         description="Height of the picture in which the window was measured, pixels.",
     )
-    zoom: float = Field(default=1.0, gt=0, le=10, description="Factor of the window's side about its centre.")
+    zoom: float = Field(
+        default=1.0,
+        gt=0,
+        le=10,
+        description="Factor of the side of a window found by the face; a given window includes it already.",
+    )
     splits: str = Field(default="", max_length=400, description="Words `split:part`, as `speakers:test`.")
     license: str = Field(default="unknown", max_length=400, description="Of the material.")
     note: str = Field(default="", max_length=400, description="What is odd about this row.")
@@ -159,7 +164,8 @@ def parse_manifest(text: str, where: str) -> Manifest:
         reader.fieldnames = header
         rows = [_row(values, f"{where}, line {reader.line_num}") for values in reader]
     except csv.Error as error:
-        raise ConfigError(f"{where}, line {reader.line_num}: no CSV ({error})") from error
+        # The line of the inner reader: that of `DictReader` stays behind when a row fails.
+        raise ConfigError(f"{where}, line {reader.reader.line_num}: no CSV ({error})") from error
     # Names of files, and some file systems do not tell cases apart.
     twice = [name for name, count in Counter(row.id.lower() for row in rows).items() if count > 1]
     if twice:

@@ -26,6 +26,7 @@ MAX_GAP_SECONDS = 600
 """Longest silence that timestamps may ask for before they are taken for damaged."""
 
 _JITTER_SECONDS = Fraction(1, 50)
+_AROUND = Fraction(1, 5)  # a whole number of samples at every usual rate
 _LOST_SECONDS = Fraction(1, 10)
 _HINT = "Replace the file, or extract its sound with `ffmpeg -i IN OUT.wav`"
 
@@ -63,6 +64,46 @@ def read_audio(path: Path, rate: int = 16000) -> Samples:
     origin = _first_frame_time(path) if pictures else blocks[0][0]
     source = blocks[0][2]
     return _resampled(_placed(blocks, origin, source, path), source, rate)
+
+
+def read_audio_span(path: Path, rate: int, begin: Fraction, seconds: Fraction) -> Samples:
+    """A stretch of the first sound stream, mono, by the clock of the container.
+
+    Sound is decoded from the beginning of the file, so that its place is exact in every container, but only the
+    stretch is kept. Channels, gaps and rates are treated as by `read_audio`.
+
+    Args:
+        path: video or sound file.
+        rate: samples per second wanted.
+        begin: time of sample 0, seconds on the container's clock, as `TimedFrame.time`.
+        seconds: how much is wanted.
+
+    Returns:
+        float32 [S] in [-1, 1]; silence before the sound starts, and shorter than asked where it ends early.
+
+    Raises:
+        AudioMissing: the file has no sound stream.
+        AudioError: its sound cannot be decoded, or there is none in this stretch.
+    """
+    path, stop = Path(path), begin + seconds
+    blocks: list[tuple[Fraction, Samples, int]] = []
+    with open_media(path, AudioError) as container:
+        for time, samples, source in decode_audio(container, audio_stream(container, path), path):
+            if time >= stop + _AROUND:
+                break
+            if time + Fraction(len(samples), source) > begin - _AROUND:
+                blocks.append((time, samples, source))
+    if not any(
+        time < stop and time + Fraction(len(samples), source) > begin for time, samples, source in blocks
+    ):
+        raise AudioError(
+            f"{path} has no sound from {float(begin):.2f} to {float(stop):.2f} s of its clock", hint=_HINT
+        )
+    source = blocks[0][2]
+    # The filter of the resampler must not see a step at the cut.
+    around = _resampled(_placed(blocks, begin - _AROUND, source, path), source, rate)
+    cut = round(_AROUND * rate)
+    return around[cut : cut + round(seconds * rate)]
 
 
 def audio_stream(container: InputContainer, path: Path) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ MAX_SIDE = 16384
 
 MAX_PIXELS = 8192 * 8192
 """Largest picture area: a damaged header must not make a decoder ask for gigabytes."""
+
+_NEAR = Fraction(3)  # seconds; a start this close to the beginning is decoded up to
+_STEPS_BACK = (
+    Fraction(0),
+    Fraction(2),
+    Fraction(10),
+)  # an index may name the key picture after the one asked for
+_TICK = Fraction(1, 1000)  # Matroska rounds times to this
 
 REENCODE = "Replace the file, or re-encode it with `ffmpeg -i IN OUT.mp4`"
 
@@ -138,26 +147,87 @@ def _is_cover(stream: Any) -> bool:
     return bool(int(stream.disposition) & 0x400)  # AV_DISPOSITION_ATTACHED_PIC
 
 
-def decode_video(path: Path) -> Iterator[TimedFrame]:
+def decode_video(path: Path, *, start: Fraction | float = 0, threads: int = 0) -> Iterator[TimedFrame]:
     """Every picture of the first video stream, in the order shown; never fewer than the file announces.
 
     Times never run backward: a picture with an earlier time than the one before it gets that one's time.
 
+    Args:
+        path: video file.
+        start: seconds after the first picture; the first one given is the one shown then. MP4, MOV, Matroska and
+            WebM files are entered at a key picture before it; others, whose indexes are not to be trusted, and
+            files whose index leads astray are decoded from the beginning.
+        threads: of the decoder; 0 lets it choose.
+
     Raises:
         VideoError: the file cannot be opened, a picture cannot be decoded whole, pictures announced are missing,
-            there is none at all, or the picture changes its size on the way.
+            there is none at all, the picture changes its size on the way, or the file ends before `start`.
     """
-    path = Path(path)
+    path, wanted = Path(path), Fraction(start).limit_denominator(1_000_000)
+    if wanted <= 0:
+        yield from _decoded(path, None, threads)
+        return
+    first = next(_decoded(path, None, threads))
+    target = first.time + wanted
+    frames = _entered(path, target, threads) if wanted > _NEAR else None
+    yield from _shown_from(frames or _decoded(path, None, threads), target, wanted, path)
+
+
+def _entered(path: Path, target: Fraction, threads: int) -> Iterator[TimedFrame] | None:
+    """The pictures from a key picture at or before `target` on, or None where the file cannot be entered there."""
+    for back in _STEPS_BACK:
+        frames = _decoded(path, target - back, threads)
+        try:
+            head = next(frames, None)
+        except VideoError:  # told better by decoding from the beginning
+            return None
+        if head is None:
+            return None
+        if head.time <= target:
+            return chain([head], frames)
+    return None
+
+
+def _shown_from(
+    frames: Iterator[TimedFrame], target: Fraction, wanted: Fraction, path: Path
+) -> Iterator[TimedFrame]:
+    """Drop pictures that are over at `target`."""
+    held: TimedFrame | None = None
+    gap = Fraction(0)
+    for timed in frames:
+        if timed.time > target + _TICK:
+            if held is not None:
+                yield held
+            yield timed
+            yield from frames
+            return
+        gap = timed.time - held.time if held is not None else gap
+        held = timed
+    if held is None or held.time + shown_for(held, gap, Fraction(1, 25)) <= target:
+        raise VideoError(
+            f"{path} ends before second {float(wanted):g}, where the clip starts",
+            hint="Check the start, and that this is the right video",
+        )
+    yield held
+
+
+def _decoded(path: Path, enter: Fraction | None, threads: int) -> Iterator[TimedFrame]:
+    """All pictures, or those from the key picture before the time `enter` on; nothing where it cannot be entered."""
     with open_media(path) as container:
         stream = video_stream(container, path)
+        stream.codec_context.thread_count = threads
         promise = announced(container, stream, path)
         step = 1 / (frame_rate(stream) or Fraction(25))
         count, size, end = 0, (0, 0), Fraction(0)
         last: Fraction | None = None
+        if enter is not None and not _moved_to(container, stream, enter):
+            return
         try:
             for frame in container.decode(stream):
+                if enter is not None and not count and not frame.key_frame:
+                    continue  # refers to pictures before the place where the file was entered
                 if frame.is_corrupt:
-                    raise _damaged(path, count, promise)
+                    raise _damaged(path, count, promise, end if enter is not None else None)
                 if count and (frame.width, frame.height) != size:
                     raise VideoError(
                         f"{path} changes its picture size from {size[0]}x{size[1]} to "
@@ -173,9 +243,22 @@ def decode_video(path: Path) -> Iterator[TimedFrame]:
                 yield timed
                 count += 1
         except (FFmpegError, ValueError, RuntimeError) as error:
-            raise _damaged(path, count, promise) from error
-    if count == 0 or promise.lacks(count, end, step):
-        raise _damaged(path, count, promise)
+            raise _damaged(path, count, promise, end if enter is not None else None) from error
+    # Where the file was entered late the count says nothing, and the end alone decides.
+    if count == 0 or promise.lacks(count if enter is None else 0, end, step):
+        raise _damaged(path, count, promise, end if enter is not None else None)
+
+
+def _moved_to(container: InputContainer, stream: Any, time: Fraction) -> bool:
+    """Go to the key picture before `time`; False where the container's index is none or not to be trusted."""
+    tick = exact(stream.time_base)
+    if tick <= 0 or not set(container.format.name.split(",")) & {"mp4", "matroska"}:
+        return False
+    try:
+        container.seek(int(max(time, Fraction(0)) / tick), stream=stream, backward=True)
+    except (FFmpegError, OSError):
+        return False
+    return True
 
 
 def shown_for(last: TimedFrame, gap: Fraction, otherwise: Fraction) -> Fraction:
@@ -200,8 +283,12 @@ def _timed(frame: Any, last: Fraction | None, step: Fraction) -> TimedFrame:
     return TimedFrame(frame, time if last is None else max(time, last), duration)
 
 
-def _damaged(path: Path, count: int, promise: Announced) -> VideoError:
+def _damaged(path: Path, count: int, promise: Announced, end: Fraction | None = None) -> VideoError:
     of = f" of {'' if promise.counted else 'about '}{promise.frames}" if promise.frames else ""
+    if end is not None:
+        return VideoError(
+            f"{path} is truncated or damaged: it decodes only up to {float(end):.2f} s", hint=REENCODE
+        )
     if count == 0:
         return VideoError(
             f"{path} holds no frame that decodes{of and f' ({of[1:]} announced)'}", hint=REENCODE

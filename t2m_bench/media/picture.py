@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -17,7 +17,11 @@ Picture = NDArray[np.uint8]
 # truncates (-1.2 levels on average) and differs between processors.
 _FLAGS = 0x2 | 0x2000 | 0x40000 | 0x80000
 
+Matrix = Literal["bt709", "bt601"]
+
 _BT709, _BT601, _LIMITED, _FULL = 1, 5, 1, 2
+_SMPTE170M = 6
+_LIKE_BT601 = (2, 5, 6)  # unspecified is read as BT.601
 # AVColorSpace of a frame -> swscale's number of the matrix.
 _MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 
@@ -115,9 +119,40 @@ def yuv_of(picture: Picture, reformatter: VideoReformatter) -> av.VideoFrame:
     return frame
 
 
-def tag_bt709(encoder: Any) -> None:
-    """Make an encoder's codec context announce BT.709, limited range."""
-    encoder.colorspace = _BT709
+def tag_colours(encoder: Any, matrix: Matrix) -> None:
+    """Make an encoder's codec context announce the matrix and the limited range."""
     encoder.color_range = _LIMITED
-    encoder.color_primaries = 1
-    encoder.color_trc = 1
+    encoder.colorspace = _BT709 if matrix == "bt709" else _SMPTE170M
+    if matrix == "bt709":
+        encoder.color_primaries = 1
+        encoder.color_trc = 1
+
+
+def encodable(frame: av.VideoFrame, reformatter: VideoReformatter) -> tuple[av.VideoFrame, Matrix]:
+    """A decoded frame as `yuv420p` of limited range, with its matrix; not turned.
+
+    Most frames are so already and come back as they are. Other sampling, depth and range is converted and keeps its
+    matrix; what is neither BT.601 nor BT.709 becomes BT.709.
+    """
+    colours = _source_colours(frame)
+    if not colours or int(frame.colorspace) not in (_BT709, *_LIKE_BT601):
+        picture: Any = reformatter.reformat(
+            frame, format="rgb24", interpolation=_FLAGS, **colours
+        ).to_ndarray()
+        height, width = picture.shape[:2]
+        return yuv_of(
+            np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge"), reformatter
+        ), "bt709"
+    matrix: Matrix = "bt709" if int(frame.colorspace) == _BT709 else "bt601"
+    if frame.format.name == "yuv420p" and colours["src_color_range"] == _LIMITED:
+        return frame, matrix
+    changed = reformatter.reformat(
+        frame,
+        format="yuv420p",
+        interpolation=_FLAGS,
+        src_colorspace=colours["src_colorspace"],
+        dst_colorspace=colours["src_colorspace"],
+        src_color_range=colours["src_color_range"],
+        dst_color_range=_LIMITED,
+    )
+    return changed, matrix

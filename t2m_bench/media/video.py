@@ -25,6 +25,7 @@ __all__ = [
     "iter_frames",
     "iter_frames_at",
     "iter_gray",
+    "iter_timed_at",
     "read_frames",
     "resize_frames",
     "write_gray",
@@ -109,10 +110,13 @@ def _resized(path: Path, start: int, stop: int | None, size: tuple[int, int]) ->
         yield resize_frames(frame[None], size)[0]
 
 
-def iter_frames_at(path: Path, fps: float | Fraction) -> Iterator[Picture]:
+def iter_frames_at(
+    path: Path, fps: float | Fraction, *, start: float = 0.0, end: float | None = None
+) -> Iterator[Picture]:
     """Frames at a constant rate, chosen by time, for sources of another or of a varying rate.
 
-    The rule: let t0 be the time of the first frame and D the time from there to the end of the last one. There are
+    The rule: let t0 be the time of the frame shown at `start`, counted from the first frame of the file, and D the time
+    from there to the end of the last one, but at most `end - start`. There are
     max(1, floor(D * fps + 1/2)) output frames; number k is the source frame shown nearest to t0 + k / fps, the
     earlier one of two equally near. Frames are repeated or left out, never blended. A source that already has
     the rate comes through unchanged.
@@ -120,23 +124,57 @@ def iter_frames_at(path: Path, fps: float | Fraction) -> Iterator[Picture]:
     Args:
         path: video file.
         fps: frames per second wanted.
+        start: seconds after the first frame of the file.
+        end: likewise; None for all. A file that ends earlier gives fewer frames.
 
     Yields:
         uint8 [H, W, 3], RGB, C-contiguous, upright.
 
     Raises:
         VideoError: the file cannot be decoded, or its timestamps jump by more than `MAX_GAP_SECONDS`.
-        UsageError: `fps` is not positive.
+        UsageError: `fps` is not positive, or `end` not after `start`.
+    """
+    reformatter = VideoReformatter()
+    for timed, repeats in iter_timed_at(path, fps, start=start, end=end):
+        picture = rgb_of(timed.frame, reformatter)
+        for index in range(repeats):
+            yield picture if index == 0 else picture.copy()
+
+
+def iter_timed_at(
+    path: Path, fps: float | Fraction, *, start: float = 0.0, end: float | None = None, threads: int = 0
+) -> Iterator[tuple[TimedFrame, int]]:
+    """The decoded frames that `iter_frames_at` shows, each with how often it is shown (at least once).
+
+    The time of the first one is where sound must be cut to fit.
+
+    Args:
+        path: video file.
+        fps: frames per second wanted.
+        start: see `iter_frames_at`.
+        end: likewise.
+        threads: of the decoder; 0 lets it choose.
+
+    Raises:
+        VideoError, UsageError: as `iter_frames_at`.
     """
     rate = Fraction(fps).limit_denominator(100_000) if fps > 0 else Fraction(0)
     if rate <= 0:
         raise UsageError(f"a frame rate of {fps} makes no sense", hint="Give a positive number such as 25")
-    reformatter = VideoReformatter()
-    for timed, repeats in _schedule(decode_video(path), rate, path):
-        if repeats:
-            picture = rgb_of(timed.frame, reformatter)
-            for index in range(repeats):
-                yield picture if index == 0 else picture.copy()
+    if start < 0 or (end is not None and end <= start):
+        raise UsageError(f"seconds {start:g} to {end} are no stretch", hint="Give 0 <= start < end")
+    most = None
+    if end is not None:
+        seconds = Fraction(end - start).limit_denominator(1_000_000)
+        most = max(1, int(seconds * rate + Fraction(1, 2)))
+    for timed, repeats in _schedule(decode_video(path, start=start, threads=threads), rate, path):
+        shown = repeats if most is None else min(repeats, most)
+        if shown:
+            yield timed, shown
+        if most is not None:
+            most -= shown
+            if most <= 0:
+                return
 
 
 def _schedule(frames: Iterator[TimedFrame], rate: Fraction, path: Path) -> Iterator[tuple[TimedFrame, int]]:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import av
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from t2m_bench.core.atomic import atomic_path
 from t2m_bench.core.errors import OutputError, ShapeError, UsageError, VideoError
-from t2m_bench.media.picture import Picture, tag_bt709, yuv_of
+from t2m_bench.media.picture import Matrix, Picture, tag_colours, yuv_of
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 """Sample rates the AAC encoder takes."""
@@ -47,6 +47,8 @@ class VideoWriter:
             beyond the last frame is cut; what is missing stays missing. None for no sound.
         lossless: write FFV1 instead of H.264.
         crf: H.264 quality, 0 (best) to 51.
+        preset: of x264: how much time it takes to make the file small; `crf` decides the quality at each.
+        matrix: of the `yuv420p` frames that `write_yuv` will be given; RGB frames need `bt709`.
         metadata: tags to write, with any keys; `probe(path).metadata` reads them back with keys in lower case.
 
     Raises:
@@ -70,6 +72,8 @@ class VideoWriter:
         audio: tuple[NDArray[Any], int] | None = None,
         lossless: bool = False,
         crf: int = 14,
+        preset: Literal["ultrafast", "superfast", "veryfast", "fast", "medium"] = "medium",
+        matrix: Matrix = "bt709",
         metadata: dict[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
@@ -78,6 +82,8 @@ class VideoWriter:
         self._fps = _fps_fraction(fps)
         self._lossless = lossless
         self._crf = crf
+        self._preset = preset
+        self._matrix = matrix
         self._metadata = dict(metadata or {})
         self._sound = None if audio is None else _Sound(*_checked_audio(audio), exact=lossless)
         if min(size) < 2 or max(size) > 16384:
@@ -113,11 +119,11 @@ class VideoWriter:
             return _ffv1_stream(container, self._fps, self.size, "bgr0")
         # x264's macroblock tree reads memory it never wrote where the width is no multiple of 128, so that the same
         # frames give other bytes each time.
-        options = {"crf": str(self._crf), "preset": "medium", "threads": "1", "mbtree": "0"}
+        options = {"crf": str(self._crf), "preset": self._preset, "threads": "1", "mbtree": "0"}
         stream: Any = container.add_stream("libx264", rate=self._fps, options=options)
         stream.width, stream.height = (side + side % 2 for side in self.size)
         stream.pix_fmt = "yuv420p"
-        tag_bt709(stream.codec_context)
+        tag_colours(stream.codec_context, self._matrix)
         return stream
 
     def write(self, frame: Picture) -> None:
@@ -140,6 +146,25 @@ class VideoWriter:
         else:
             padded = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
             picture = yuv_of(padded, self._reformatter)
+        self._append(container, picture)
+
+    def write_yuv(self, frame: av.VideoFrame) -> None:
+        """Append one frame that is already as H.264 will hold it: `yuv420p`, limited range, the writer's matrix.
+
+        Raises:
+            ShapeError: another size or format, or the file is lossless.
+            OutputError: as `write`.
+        """
+        container = self._open_container()
+        given = (frame.format.name, frame.width, frame.height)
+        if self._lossless or given != ("yuv420p", self._stream.width, self._stream.height):
+            raise ShapeError(
+                f"frame {self.frames} of {self.path} must be yuv420p {self.size[0]}x{self.size[1]} for H.264, "
+                f"got {given[0]} {given[1]}x{given[2]}"
+            )
+        self._append(container, frame)
+
+    def _append(self, container: OutputContainer, picture: av.VideoFrame) -> None:
         with as_output_error(self.path):
             _encode(container, self._stream, picture, self.frames, self._fps)
             self.frames += 1

@@ -128,6 +128,12 @@ def _assets() -> Iterator[Check]:
             continue
         if found.state == "ok":
             yield Check(f"asset {name}", "ok", str(found.path))
+        elif found.state == "missing" and found.asset.optional:
+            needs = ", ".join(found.asset.needed_by)
+            yield Check(f"asset {name}", "ok", f"not here; only {needs} needs it")
+        elif found.state == "unstated":
+            facts = f"{found.path} has no published hash, and none was stated"
+            yield Check(f"asset {name}", "warn", facts, f"Run `t2m-bench assets fetch {name}`")
         elif found.state == "missing":
             yield Check(
                 f"asset {name}", "warn", f"missing; needed by {', '.join(found.asset.needed_by)}", hint

@@ -40,6 +40,18 @@ def test_missing_assets_are_a_warning_not_a_failure(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.usefixtures("quick")
+def test_optional_assets_may_be_absent_and_must_be_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "ok    asset fan2d4: not here; only landmark backend fan needs it" in call(capsys)[1]
+    (tmp_path / "rvm_mobilenetv3_fp32.torchscript").write_bytes(b"weights")
+    monkeypatch.setenv("T2M_ASSETS", str(tmp_path))
+    code, shown = call(capsys)
+    assert code == 0
+    assert "warn  asset rvm_mobilenetv3:" in shown and "has no published hash, and none was stated" in shown
+
+
+@pytest.mark.usefixtures("quick")
 def test_what_must_be_mended_gives_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

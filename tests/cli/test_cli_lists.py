@@ -87,6 +87,8 @@ def test_missing_assets(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert "face_landmarker" in shown and "missing" in shown
     assert call(capsys, "assets", "verify")[0] == 1
+    assert "fan2d4" not in call(capsys, "assets", "verify")[1]  # optional: looked at by name only
+    assert "fan2d4" in call(capsys, "assets", "verify", "fan2d4")[1]
     states = json.loads(call(capsys, "assets", "list", "--json")[1])["assets"]
     assert {state["state"] for state in states} == {"missing"}
     code, _, said = call(capsys, "assets", "fetch", "--offline")

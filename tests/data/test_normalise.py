@@ -24,8 +24,6 @@ from data_samples import (
     write_clip,
     write_varying,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from t2m_bench.core.clip import Clip
@@ -34,7 +32,7 @@ from t2m_bench.core.errors import AudioMissing, NoFaceFound, OutputError, VideoE
 from t2m_bench.core.method import SilentReporter
 from t2m_bench.data import normalise as module
 from t2m_bench.data import subject
-from t2m_bench.data.normalise import Crop, choose_crop, cut_out, normalise
+from t2m_bench.data.normalise import normalise
 from t2m_bench.data.subject import prepare
 from t2m_bench.media.audio import read_audio
 from t2m_bench.media.probe import probe
@@ -228,49 +226,6 @@ def test_a_raw_dataset_is_normalised_on_the_way(
     )
     assert (found.held_out.size, found.held_out.fps, len(found.subject.train)) == ((512, 512), 25.0, 37)
     assert found.notes[0].startswith("cropped to 45x45")
-
-
-_SIDES = st.integers(64, 1920)
-
-
-@given(_SIDES, _SIDES, st.floats(0.05, 0.9), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
-def test_a_crop_lies_in_the_picture_unless_the_face_is_too_large(
-    width: int, height: int, share: float, x: float, y: float
-) -> None:
-    face = share * min(width, height)
-    box = np.array(
-        [x * (width - face), y * (height - face), x * (width - face) + face, y * (height - face) + face]
-    )
-    crop = choose_crop(np.tile(box, (3, 1)).astype(np.float32), (width, height))
-    got = face / crop.side
-    assert module.FACE_SHARE * 0.9 < got < module.LARGEST_FACE_SHARE * 1.1 or crop.side < 12
-    for start, length, low, high in ((crop.x, width, box[0], box[2]), (crop.y, height, box[1], box[3])):
-        if crop.side <= length:
-            assert start >= 0 and start + crop.side <= length
-        else:
-            assert start <= 0 and start + crop.side >= length
-        assert start <= low + 1.5 and high - 1.5 <= start + crop.side
-
-
-def test_a_head_that_moves_gets_a_larger_crop_and_one_outlier_does_not() -> None:
-    still = np.tile(np.float32([400, 400, 500, 520]), (50, 1))
-    moving = still + np.linspace(0, 300, 50, dtype=np.float32)[:, None] * np.float32([1, 0, 1, 0])
-    stray = still.copy()
-    stray[7] = (0, 0, 50, 50)
-    size = (1280, 1000)
-    assert choose_crop(still, size).side == round(100 / module.FACE_SHARE)
-    assert choose_crop(stray, size) == choose_crop(still, size)
-    crop = choose_crop(moving, size)
-    assert crop.side > 400 and crop.x < 400 and crop.x + crop.side > 800
-
-
-def test_beyond_the_picture_the_edge_is_repeated() -> None:
-    frame = picture(0, (8, 6))
-    out = cut_out(frame, Crop(-2, -1, 10))
-    assert out.shape == (10, 10, 3)
-    assert np.array_equal(out[1:7, 2:10], frame)
-    assert np.array_equal(out[0], out[1]) and np.array_equal(out[9], out[6])
-    assert np.array_equal(out[:, 0], out[:, 2])
 
 
 @pytest.mark.skipif(not REAL_CLIP.is_file(), reason=f"the real clip {REAL_CLIP} is not there")

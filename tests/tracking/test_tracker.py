@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tracking_samples import real_frames, use_models, write_clip
+from tracking_samples import real_frames, use_models, write_clip, write_toy_rvm
 
+from t2m_bench.core import assets
 from t2m_bench.core.errors import AssetMissing, NoFaceFound, ShapeError, TrackingError, UsageError, VideoError
 from t2m_bench.core.track import Track
 from t2m_bench.media.video import iter_gray
@@ -135,6 +137,44 @@ def test_damaged_entry_is_made_anew(models: None, tmp_path: Path, harm: str) -> 
     assert sorted(path.name for path in folder.iterdir()) == ["matte.mkv", "seal.json", "track.npz"]
 
 
+def test_smoothing_touches_the_pose_only(models: None, tmp_path: Path) -> None:
+    video = clip_with_blanks(tmp_path / "gap.mkv", 40, [0, 20])
+    plain = track_clip(video, cache=tmp_path / "cache", matting="none")
+    smooth = track_clip(video, cache=tmp_path / "cache", matting="none", smoothing="savgol")
+    for name in ("landmarks", "blendshapes", "ear", "box", "valid"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(smooth, name), err_msg=name)
+    assert smooth.source == f"{plain.source} savgol"
+
+    def tremor(track: Track) -> float:
+        return float(np.abs(np.diff(track.pose[1:20], 2, axis=0)).mean())
+
+    assert tremor(smooth) < 0.75 * tremor(plain)
+    assert np.abs(smooth.pose - plain.pose).max() < 0.2  # decimetres, and entries of a rotation
+    np.testing.assert_array_equal(smooth.pose[0], smooth.pose[1])
+    np.testing.assert_array_equal(smooth.pose[20], smooth.pose[19])
+
+
+def test_rvm_matte_is_kept_with_the_hash_of_its_model(
+    models: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = write_clip(tmp_path / "real.mkv", real_frames(3, 192))
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("T2M_ASSETS", f"{os.environ['T2M_ASSETS']}{os.pathsep}{folder}")
+    model = folder / assets.get("rvm_mobilenetv3").file
+    levels = []
+    for version, gain in enumerate((0.25, 0.5)):
+        write_toy_rvm(model, gain)
+        model.with_name(f"{model.name}.sha256").write_text(assets.file_sha256(model))
+        track = track_clip(video, cache=tmp_path / "cache", matting="rvm")
+        assert track.matte is not None
+        mattes = list(iter_gray(track.matte))
+        assert len(mattes) == 3 and mattes[0].shape == (192, 192)
+        levels.append([int(matte[0, 0]) for matte in mattes])
+        assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == version + 1
+    assert levels == [[64, 128, 191], [128, 255, 255]]  # the network remembers, and is another one each time
+
+
 def test_default_cache_lies_in_the_home_folder(models: None, tmp_path: Path) -> None:
     video = write_clip(tmp_path / "real.mkv", real_frames(1, 192))
     track = track_clip(video)
@@ -196,8 +236,12 @@ def test_missing_model_and_bad_input_are_named(monkeypatch: pytest.MonkeyPatch, 
         track_clip(video, cache=tmp_path / "cache")
     with pytest.raises(VideoError, match="does not exist"):
         track_clip(tmp_path / "absent.mp4", cache=tmp_path / "cache")
-    with pytest.raises(UsageError, match="Unknown matting 'chroma'. Known are selfie and none"):
+    with pytest.raises(UsageError, match="Unknown matting 'chroma'. Known are selfie, rvm, none"):
         track_clip(video, cache=tmp_path / "cache", matting="chroma")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="Unknown smoothing 'kalman'. Known are none, savgol"):
+        track_clip(video, cache=tmp_path / "cache", smoothing="kalman")  # type: ignore[arg-type]
+    with pytest.raises(AssetMissing, match="t2m-bench assets fetch rvm_mobilenetv3"):
+        track_clip(video, cache=tmp_path / "cache", matting="rvm")
     with pytest.raises(ShapeError, match="fov_deg must lie between 0 and 180, got -5"):
         track_clip(video, cache=tmp_path / "cache", fov_deg=-5)
     shutil.rmtree(tmp_path / "cache")
