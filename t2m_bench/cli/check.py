@@ -24,15 +24,17 @@ def check(
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Check clips before anything is scored: frames, sound, faces, cuts, lip sync; exit code 1 if any is refused."""
+    """Check clips before anything is scored: frames, sound, faces, cuts, lip sync, leaks between splits; exit code 1 if any is refused."""
     from t2m_bench.cli.output import print_json
     from t2m_bench.cli.progress import open_reporter
+    from t2m_bench.data.leak import split_leaks
     from t2m_bench.data.preflight import check_clip, find_clips
 
     clips = find_clips(path.expanduser())
     with open_reporter() as reporter:
         reports = [check_clip(clip, report=reporter) for clip in clips]
     refused = sum(report.verdict == "refused" for report in reports)
+    leaks = split_leaks(path.expanduser())
     if json_:
         print_json(
             {
@@ -40,11 +42,14 @@ def check(
                 "clips": [report.to_dict() for report in reports],
                 "refused": refused,
                 "checked": len(reports),
+                "leaks": leaks,
             }
         )
     else:
         _print(path, reports, details)
-    if refused:
+        for text in leaks:
+            print(f"LEAK  {text}.")
+    if refused or leaks:
         raise typer.Exit(1)
 
 

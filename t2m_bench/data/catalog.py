@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from t2m_bench.core.card import DatasetCard, read_card
 from t2m_bench.core.clip import Clip
+from t2m_bench.core.digest import digest_of
 from t2m_bench.core.errors import ConfigError
 from t2m_bench.core.plugins import CardSource, card_sources, check_name, load_entry
 from t2m_bench.core.registry import Registry
 from t2m_bench.core.resources import resource
+from t2m_bench.data.ledger import available_digest
+from t2m_bench.data.manifest import read_manifest
+from t2m_bench.data.prepared import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,30 @@ class DatasetEntry:
         if twice:
             raise ConfigError(f"Dataset {self.card.name!r} has several clips called {twice[0]!r}")
         return sorted(found, key=lambda clip: clip.id)
+
+    def digests(self, clips: Sequence[Clip]) -> dict[str, str | int]:
+        """What a record must say about the data at hand.
+
+        Args:
+            clips: all clips that were listed.
+
+        Returns:
+            `available`: digest of ids and hashes of the clips; `clips`: how many; `manifest`: digest of the manifest
+            that they were prepared by, or of the dataset's own, where there is one.
+
+        Raises:
+            ConfigError: a manifest does not read.
+        """
+        for folder in sorted({clip.video.parent for clip in clips}):
+            prepared = available_digest(folder)
+            if prepared:
+                return prepared
+        facts: dict[str, str | int] = {
+            "available": digest_of(sorted([clip.id, clip.sha256] for clip in clips)),
+            "clips": len(clips),
+        }
+        own = self.folder / MANIFEST
+        return {"manifest": read_manifest(own).digest, **facts} if own.is_file() else facts
 
 
 def datasets() -> Registry[DatasetEntry]:

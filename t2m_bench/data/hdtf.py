@@ -16,22 +16,24 @@ from t2m_bench.data.prepared import MANIFEST, prepared_clips, with_sound_beside
 def clips(card: DatasetCard, folder: Path, root: Path | None) -> list[Clip]:
     """The mp4 files of the data root, not yet checked.
 
-    Those that the manifest beside the card knows have its speaker, language and licence; others are named by
-    `speaker_of`. A wav file of the same name is the sound.
+    Those that the manifest beside the clips or the card knows have its speaker, language and licence; others are named
+    by `speaker_of`. A wav file of the same name is the sound.
 
     Raises:
         MissingData: there are none.
-        ConfigError: the ledger beside them does not read.
+        ConfigError: the ledger or the manifest beside them does not read.
     """
     ids = clip_ids(find_videos(card, root, (".mp4",)))
+    beside = next(iter(ids)).parent
     known = read_manifest(folder / MANIFEST).by_id
+    if (beside / MANIFEST).is_file():
+        known = {**known, **read_manifest(beside / MANIFEST).by_id}
     others = [
         with_sound_beside(read_clip(card, path, name, speaker=speaker_of(name), language=card.languages[0]))
         for path, name in ids.items()
         if name not in known
     ]
-    ledger = read_ledger(next(iter(ids)).parent)
-    return prepared_clips(card, ids, known, ledger) + others
+    return prepared_clips(card, ids, known, read_ledger(beside)) + others
 
 
 def speaker_of(clip_id: str) -> str:

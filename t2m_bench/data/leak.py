@@ -13,13 +13,15 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from t2m_bench.core.errors import UnknownName
-from t2m_bench.data.manifest import ClipRow, Manifest
+from t2m_bench.data.manifest import ClipRow, Manifest, read_manifest
+from t2m_bench.data.prepared import MANIFEST
 
 Kind = Literal["speaker", "interval", "frames", "frozen"]
 
@@ -152,6 +154,16 @@ def leaks_in_manifest(manifest: Manifest) -> list[str]:
     """What is wrong with the named splits of a manifest, one sentence each; empty when nothing is."""
     splits = sorted({split for row in manifest.rows for split in row.parts})
     return [overlap.text for split in splits for overlap in check_split(manifest, split)]
+
+
+def split_leaks(folder: Path) -> list[str]:
+    """`leaks_in_manifest` of the manifest of a folder of prepared clips; nothing where it has none.
+
+    Raises:
+        ConfigError: the manifest does not read.
+    """
+    path = folder / MANIFEST
+    return leaks_in_manifest(read_manifest(path)) if path.is_file() else []
 
 
 def check_split(manifest: Manifest, split: str) -> list[Overlap]:

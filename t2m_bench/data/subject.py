@@ -18,6 +18,7 @@ from t2m_bench.core.subject import Footage, Subject
 from t2m_bench.core.track import Track
 from t2m_bench.data.footage import ClipFootage
 from t2m_bench.data.normalise import normalise
+from t2m_bench.data.time_split import repeated_frames
 from t2m_bench.media.alignment import check_alignment
 from t2m_bench.media.audio import read_audio
 from t2m_bench.media.probe import MediaInfo, probe
@@ -79,6 +80,7 @@ def prepare(clip: Clip, card: DatasetCard, recipe: Recipe, *, cache: Path, repor
         notes += _check_sound(clip, info, recipe)
         _check_size(clip, recipe)
         train_frames = split_frames(clip.frames, card.split.train_fraction)
+        notes += repeated_frames(clip, train_frames, cache)
         track = _track(clip, recipe, cache, report)
         notes += _lost_faces(track)
         subject = Subject(

@@ -146,7 +146,8 @@ class _Executor:
                         unit, key, self._job.recipe, inputs, ready, self._fit, self._score, self._lacking
                     )
                     outcome = self._try(attempt, folder, work, log)
-            record = make_record(unit, self._job.dataset.card, self._job.recipe, key, facts, outcome)
+            told = {**facts, "data": dict(self._job.data)}
+            record = make_record(unit, self._job.dataset.card, self._job.recipe, key, told, outcome)
             with writing(self._out):
                 record.save(folder / RECORD)
             self._store.put(unit, folder)

@@ -36,6 +36,8 @@ class Job:
     units: tuple[Unit, ...]
     methods: Mapping[str, ReadyMethod | Problem]
     """By label. A method whose libraries or model files are missing is a problem of its units, not of the run."""
+    data: Mapping[str, Any]
+    """Digests of the manifest and of the clips at hand."""
 
 
 def resolve(request: RunRequest, wiring: Wiring) -> Job:
@@ -53,7 +55,7 @@ def resolve(request: RunRequest, wiring: Wiring) -> Job:
     units = plan_units(choices, choose_clips(every, request), every, request)
     first = {unit.method.label: unit for unit in reversed(units)}
     methods = {label: _make(unit.method, wiring, request.out) for label, unit in first.items()}
-    return Job(request, dataset, recipe, units, methods)
+    return Job(request, dataset, recipe, units, methods, dataset.digests(every))
 
 
 def _make(choice: MethodChoice, wiring: Wiring, out: Path) -> ReadyMethod | Problem:

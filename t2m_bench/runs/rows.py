@@ -41,7 +41,7 @@ def make_record(
         card: of its dataset.
         recipe: it was scored under.
         key: of the unit.
-        facts: `method` and `footage`, each None where it is not known.
+        facts: `method` and `footage`, each None where it is not known, and `data`, digests of the dataset at hand.
         outcome: what came of it.
     """
     choice, (expression, pose) = unit.method, unit.sources

@@ -26,6 +26,8 @@ class Dataset(TypingProtocol):
 
     def clips(self, root: Path | None = None) -> list[Clip]: ...
 
+    def digests(self, clips: Sequence[Clip]) -> Mapping[str, Any]: ...
+
 
 class Prepared(TypingProtocol):
     """`data.subject.PreparedClip`."""

@@ -92,3 +92,15 @@ def test_wrong_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("datasets", "check", "--help") == 0
     assert "Example: t2m-bench datasets check MY_VIDEOS" in capsys.readouterr().out
+
+
+def test_a_speaker_on_both_sides_of_a_split_is_told(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clips / "broken.mp4").unlink()
+    head = "id,speaker,language,video,splits\n"
+    rows = ["fine,ann,en,fine,speakers:train", "other,ann,en,other,speakers:test"]
+    (clips / "clips.csv").write_text(head + "\n".join(rows) + "\n")
+    assert call("datasets", "check", clips) == 1
+    shown = capsys.readouterr().out
+    assert "LEAK  Split 'speakers': speaker 'ann' is in test (other) and in train (fine)." in shown
+    assert call("datasets", "check", clips, "--json") == 1
+    assert len(json.loads(capsys.readouterr().out)["leaks"]) == 1

@@ -16,7 +16,8 @@ HEAVY = (
 )  # fmt: skip
 VERBS = [
     ["run"], ["table"], ["doctor"], ["methods", "list"], ["methods", "show"], ["datasets", "list"],
-    ["datasets", "show"], ["metrics", "list"], ["metrics", "show"], ["recipes", "list"], ["recipes", "show"],
+    ["datasets", "show"], ["datasets", "prepare"], ["datasets", "check"], ["datasets", "preview"],
+    ["metrics", "list"], ["metrics", "show"], ["recipes", "list"], ["recipes", "show"],
     ["assets", "list"], ["assets", "fetch"], ["assets", "verify"],
 ]  # fmt: skip
 

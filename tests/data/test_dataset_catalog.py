@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from t2m_bench.core.errors import ConfigError, UnknownName
 from t2m_bench.core.recipe import recipes
 from t2m_bench.core.resources import resource
 from t2m_bench.data.catalog import datasets
+from t2m_bench.data.ledger import LedgerRow, add_rows, available_digest, record
+from t2m_bench.data.manifest import ClipRow, read_manifest
 
 _PLUGIN_CARD = """
 name = "{name}"
@@ -99,3 +102,24 @@ def test_a_card_with_an_unknown_key_names_the_file_and_the_key(
     monkeypatch.setenv("T2M_PLUGINS", str(tmp_path))
     with pytest.raises(ConfigError, match=r"odd/dataset\.toml: field 'colour'"):
         datasets().get("odd")
+
+
+def test_digests_tell_which_clips_were_at_hand(tmp_path: Path) -> None:
+    entry = datasets().get("demo")
+    clips = entry.clips()
+    whole = entry.digests(clips)
+    assert whole["clips"] == 2 and "manifest" not in whole
+    assert entry.digests(clips[::-1]) == whole
+    assert entry.digests(clips[:1])["available"] != whole["available"]
+    manifest = datasets().get("hdtf").digests(clips)["manifest"]
+    assert manifest == read_manifest(resource("datasets") / "hdtf" / "clips.csv").digest
+
+
+def test_digests_of_prepared_clips_are_those_of_their_ledger(tmp_path: Path) -> None:
+    row = ClipRow(id="a", speaker="s", language="en", video="a")
+    add_rows(tmp_path, [row])
+    done = {"id": "a", "status": "ok", "date": "2026-01-01T00:00:00+00:00", "video_sha256": "0" * 64}
+    record(tmp_path, LedgerRow(**done))
+    clip = replace(datasets().get("demo").clips()[0], video=tmp_path / "a.mp4")
+    found = datasets().get("hdtf").digests([clip])
+    assert found == available_digest(tmp_path) and found["clips"] == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,11 @@ def test_the_card_and_the_template() -> None:
     (example,) = read_manifest(resource("datasets", "mandarin", "template.csv")).rows
     assert example.id.startswith("example") and "EXAMPLE" in example.note and example.language == "cmn"
     assert example.has_window and not example.url
+
+
+def test_hdtf_takes_the_manifest_beside_its_clips_before_its_own(tmp_path: Path) -> None:
+    shutil.copy(datasets().get("demo").clips()[0].video, tmp_path / "WDA_KatieHill_000.mp4")
+    entry = datasets().get("hdtf")
+    assert [clip.speaker for clip in entry.clips(tmp_path)] == ["WDA_KatieHill"]
+    (tmp_path / "clips.csv").write_text("id,speaker,language,video\nWDA_KatieHill_000,someone,de,x\n")
+    assert [(clip.speaker, clip.language) for clip in entry.clips(tmp_path)] == [("someone", "de")]

@@ -14,6 +14,7 @@ from data_samples import (
     card,
     clip_of,
     native,
+    picture,
     some_track,
     tone,
     tracked_clip,
@@ -21,6 +22,7 @@ from data_samples import (
 )
 
 from t2m_bench.core.clip import Clip
+from t2m_bench.core.digest import file_sha256
 from t2m_bench.core.errors import (
     AudioMissing,
     DataError,
@@ -51,7 +53,20 @@ def test_a_clip_becomes_a_subject_and_what_is_held_out(tmp_path: Path) -> None:
     assert (found.subject.train.start, found.held_out.start) == (0, 37)
     assert (found.subject.id, found.subject.speaker, found.subject.language) == ("clip", "someone", "en")
     assert found.notes == ()
-    assert not (tmp_path / "cache").exists()  # the track was there: nothing was tracked
+    assert not (tmp_path / "cache" / "tracks").exists()  # the track was there: nothing was tracked
+
+
+def test_held_out_frames_that_were_trained_on_are_told(tmp_path: Path) -> None:
+    clip = tracked_clip(tmp_path, frames=50)
+    looped = tmp_path / "looped.mkv"
+    with VideoWriter(looped, 25, (64, 64), audio=(tone(2.0), RATE), lossless=True) as video:
+        for number in range(50):
+            video.write(picture(number if number < 40 else number - 30))
+    clip = replace(clip, video=looped, sha256=file_sha256(looped))
+    for _ in range(2):  # found, then remembered
+        notes = _prepare(clip, tmp_path).notes
+        assert len(notes) == 1 and "40-49" in notes[0] and "10-19" in notes[0], notes
+    assert len(list((tmp_path / "cache" / "leaks").iterdir())) == 1
 
 
 def test_what_decoding_finds_replaces_what_the_header_said(tmp_path: Path) -> None:

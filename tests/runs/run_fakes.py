@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,9 @@ class ToyDataset:
 
     def clips(self, root: Path | None = None) -> list[Clip]:
         return [make_clip(name) for name in self.names]
+
+    def digests(self, clips: Sequence[Clip]) -> dict[str, Any]:
+        return {"available": ",".join(clip.id for clip in clips), "clips": len(clips)}
 
 
 class ToyMethod:
