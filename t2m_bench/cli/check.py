@@ -24,7 +24,10 @@ def check(
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Check clips before anything is scored: frames, sound, faces, cuts, lip sync, leaks between splits; exit code 1 if any is refused."""
+    """Check clips before anything is scored: frames, sound, faces, cuts, lip sync, and leaks between splits.
+
+    Exit code 1 if any clip is refused or any split leaks.
+    """
     from t2m_bench.cli.output import print_json
     from t2m_bench.cli.progress import open_reporter
     from t2m_bench.data.leak import split_leaks

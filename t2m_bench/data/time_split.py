@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -34,8 +35,6 @@ def repeated_frames(clip: Clip, train_frames: int, cache: Path) -> list[str]:
         pass  # not looked for yet, or damaged
     hashes = frame_hashes(iter_frames(clip.video))
     texts = [overlap.text for overlap in leaks_in_frames(hashes[:train_frames], hashes[train_frames:])]
-    try:
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, no result
         write_text(kept, json.dumps(texts))
-    except OSError:
-        pass  # a cache that cannot be written costs time, no result
     return texts
