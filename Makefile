@@ -7,13 +7,16 @@ OUT ?= t2m-runs/demo
 # More arguments for pip, e.g. an index with CPU builds of torch.
 PIP_ARGS ?=
 
-.PHONY: demo test lint types install install-dev system-libs clean
+.PHONY: demo test precision lint types install install-dev system-libs clean
 
 demo: system-libs install
 	$(PY) -m t2m_bench run --method talk2me --dataset demo --out "$(OUT)"
 
 test: system-libs install-dev
 	$(PY) -m pytest
+
+precision: system-libs install-dev
+	$(PY) -m pytest -q tests/metrics tests/tracking --precision-page docs/precision.md
 
 lint: install-dev
 	$(PY) -m ruff check .

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from t2m_bench import __version__
-from t2m_bench.cli import assets, datasets, doctor, methods, metrics, recipes, render, run, table
+from t2m_bench.cli import assets, datasets, doctor, evaluate, methods, metrics, recipes, render, run, table
 from t2m_bench.core.errors import T2MError
 
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
@@ -33,6 +33,7 @@ def build() -> typer.Typer:
     )
     app.callback()(_options)
     app.command("run", epilog=run.EXAMPLE)(run.run)
+    app.command("evaluate", epilog=evaluate.EXAMPLE)(evaluate.evaluate)
     app.command("table", epilog=table.EXAMPLE)(table.table)
     app.command("render", epilog=render.EXAMPLE)(render.render)
     for module in (methods, datasets, metrics, recipes, assets):

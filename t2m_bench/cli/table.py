@@ -21,6 +21,9 @@ def table(
         str, typer.Option("--format", "-f", help="rich, md, latex, html, csv or json.")
     ] = "rich",
     by: Annotated[str, typer.Option(help="method, or clip for a row for each clip too.")] = "method",
+    allow_mixed: Annotated[
+        bool, typer.Option("--allow-mixed", help="Show records of several recipes together, marked.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Print a table from the records of a result folder, and from nothing else."""
@@ -30,7 +33,9 @@ def table(
     from t2m_bench.reports.of_run import table_of_folder
 
     name = check_format("json" if json_ else format_)
-    made = table_of_folder(number, out, dataset=dataset, protocol=protocol, by=by, infos=metric_infos())
+    made = table_of_folder(
+        number, out, dataset=dataset, protocol=protocol, by=by, infos=metric_infos(), allow_mixed=allow_mixed
+    )
     if name == "rich":
         show_table(made)
     else:

@@ -68,6 +68,10 @@ _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _MEDIAPIPE = "https://storage.googleapis.com"
 _FAN = "https://www.adrianbulat.com/downloads/python-fan"
 _RVM = "https://github.com/PeterL1n/RobustVideoMatting/releases/download/v1.0.0"
+_OPENCV_ZOO = "https://media.githubusercontent.com/media/opencv/opencv_zoo/main/models"
+_TORCHVISION = "https://download.pytorch.org/models"
+_PYTORCH_FID = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
+_SYNCNET = "https://www.robots.ox.ac.uk/~vgg/software/lipsync/data"
 _TABLE = (
     Asset(
         name="face_landmarker",
@@ -114,6 +118,51 @@ _TABLE = (
         optional=True,
     ),
     Asset(
+        name="sface",
+        file="face_recognition_sface_2021dec.onnx",
+        size=38_696_353,
+        sha256="0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",
+        url=f"{_OPENCV_ZOO}/face_recognition_sface/face_recognition_sface_2021dec.onnx",
+        license="Apache-2.0",
+        needed_by=("metric id_sim",),
+        note="SFace face recognition, MobileFaceNet, of OpenCV's model zoo",
+        optional=True,
+    ),
+    # As above: the file names of these three begin the hash.
+    Asset(
+        name="alexnet",
+        file="alexnet-owt-7be5be79.pth",
+        size=244_408_911,
+        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        url=f"{_TORCHVISION}/alexnet-owt-7be5be79.pth",
+        license="BSD-3-Clause",
+        needed_by=("metric lpips@alex",),
+        note="AlexNet of torchvision, trained on ImageNet-1K, the trunk of LPIPS",
+        optional=True,
+    ),
+    Asset(
+        name="vgg16",
+        file="vgg16-397923af.pth",
+        size=553_433_881,
+        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        url=f"{_TORCHVISION}/vgg16-397923af.pth",
+        license="BSD-3-Clause",
+        needed_by=("metric lpips@vgg",),
+        note="VGG-16 of torchvision, trained on ImageNet-1K, the trunk of LPIPS",
+        optional=True,
+    ),
+    Asset(
+        name="inception",
+        file="pt_inception-2015-12-05-6726825d.pth",
+        size=95_628_359,
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        url=f"{_PYTORCH_FID}/pt_inception-2015-12-05-6726825d.pth",
+        license="Apache-2.0",
+        needed_by=("metric fid", "metric kid"),
+        note="TensorFlow's Inception of 2015-12-05 as pytorch-fid ported it",
+        optional=True,
+    ),
+    Asset(
         name="rvm_mobilenetv3",
         file="rvm_mobilenetv3_fp32.torchscript",
         size=0,
@@ -122,6 +171,30 @@ _TABLE = (
         license="GPL-3.0-only",
         needed_by=("matting rvm",),
         note="Robust Video Matting, MobileNetV3, TorchScript",
+        optional=True,
+    ),
+    # The publisher of these two states no licence for the weights; the code around them is MIT. The hashes are what
+    # those who pin these files agree on.
+    Asset(
+        name="syncnet",
+        file="syncnet_v2.model",
+        size=54_573_114,
+        sha256="961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
+        url=f"{_SYNCNET}/syncnet_v2.model",
+        license="LicenseRef-unstated",
+        needed_by=("metric lse_d", "metric lse_c", "metric av_offset"),
+        note="SyncNet, embeddings of lips and sound",
+        optional=True,
+    ),
+    Asset(
+        name="sfd_face",
+        file="sfd_face.pth",
+        size=89_844_381,
+        sha256="d54a87c2b7543b64729c9a25eafd188da15fd3f6e02f0ecec76ae1b30d86c491",
+        url=f"{_SYNCNET}/sfd_face.pth",
+        license="LicenseRef-unstated",
+        needed_by=("metric lse_d", "metric lse_c", "metric av_offset"),
+        note="S3FD face detector of the public SyncNet pipeline",
         optional=True,
     ),
 )
@@ -189,13 +262,14 @@ def status(name: str) -> AssetStatus:
     return AssetStatus(asset, "missing", None, None)
 
 
-def resolve(name: str, *, offline: bool | None = None, download: bool = True) -> Path:
+def resolve(name: str, *, offline: bool | None = None, download: bool | None = None) -> Path:
     """Path of the checked file of the asset `name`, downloading it when that is allowed and needed.
 
     Args:
         name: a key of `ASSETS`.
         offline: True never downloads; None follows `T2M_OFFLINE`.
-        download: False never downloads either, for callers that only want to know.
+        download: False never downloads either, for callers that only want to know; None downloads what is not
+            optional: hundreds of megabytes are fetched by those who ask for them.
 
     Raises:
         UnknownName: no such asset.
@@ -209,7 +283,7 @@ def resolve(name: str, *, offline: bool | None = None, download: bool = True) ->
     if is_offline(offline):
         why = f"Asset '{name}' ({found.asset.file}) is not on this machine and downloads are switched off"
         raise AssetMissing(why, hint=_remedy(name, "with a network"))
-    if not download:
+    if not (download or (download is None and not found.asset.optional)):
         why = f"Asset '{name}' ({found.asset.file}) is not on this machine"
         raise AssetMissing(why, hint=_remedy(name))
     _download(found.asset)
@@ -227,7 +301,7 @@ def fetch(name: str, *, offline: bool | None = None) -> Path:
         if is_offline(offline):
             raise _wrong_hash(found)
         _download(found.asset)
-    return resolve(name, offline=offline)
+    return resolve(name, offline=offline, download=True)
 
 
 def _download(asset: Asset) -> Path:

@@ -20,13 +20,17 @@ class _Part(BaseModel):
 class MetricValue(_Part):
     """One metric on one clip."""
 
-    value: float = Field(description="Mean over the frames that could be measured.")
+    value: float = Field(description="Mean over the frames that could be measured, or of the whole video.")
     unit: str
-    direction: Literal["higher", "lower"]
+    direction: Literal["higher", "lower", "none"]
     frames: int = Field(description="Frames measured.")
     frames_asked: int = Field(description="Frames that should have been.")
     per_frame: tuple[float | None, ...] = Field(
-        description="One value a frame; null where it could not be measured."
+        default=(),
+        description="One value a frame; null where it could not be measured. Empty for a number of the whole video.",
+    )
+    facts: dict[str, float] = Field(
+        default_factory=dict, description="What else a reader of the number should know, by name."
     )
 
 

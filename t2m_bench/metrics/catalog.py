@@ -6,9 +6,9 @@ from collections.abc import Callable
 from importlib import metadata
 
 from t2m_bench.core.errors import ConfigError
-from t2m_bench.core.metric import Metric, MetricInfo
+from t2m_bench.core.metric import Feature, Metric, MetricInfo
 from t2m_bench.core.registry import Registry, load_attribute
-from t2m_bench.metrics.infos import BUILT_IN
+from t2m_bench.metrics.infos import BUILT_IN, FEATURES
 
 _GROUP = "t2m_bench.metrics"
 
@@ -27,6 +27,14 @@ def metrics() -> Registry[Metric]:
         registry.register(info.id, _loader(info.id, target), origin="t2m_bench")
     for name, target in _plugins():
         registry.register(name, _loader(name, target), origin=f"entry point {target!r}")
+    return registry
+
+
+def features() -> Registry[Feature]:
+    """All features of videos by name; one is imported when it is asked for."""
+    registry: Registry[Feature] = Registry("feature")
+    for name, target in FEATURES.items():
+        registry.register(name, lambda target=target: load_attribute(target)(), origin="t2m_bench")  # type: ignore[misc]
     return registry
 
 

@@ -1,14 +1,16 @@
-"""Landmark distance of the mouth (LMD), in pixels and relative to the distance of the eyes."""
+"""Landmark distance (LMD) of the mouth and of the face, in pixels and relative to the distance of the eyes."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from t2m_bench.core.errors import ShapeError
-from t2m_bench.core.metric import FramePairs
+from t2m_bench.core.errors import MetricError, ShapeError
+from t2m_bench.core.metric import Measured, Observed
 from t2m_bench.core.recipe import Recipe
-from t2m_bench.metrics.infos import LMD_IOD, LMD_PIXELS
+from t2m_bench.metrics.heads import both_faces
+from t2m_bench.metrics.infos import LMD_FACE, LMD_IOD, LMD_PIXELS
+from t2m_bench.tracking.canonical import LANDMARKS_68
 
 MOUTH = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91, 78, 81, 13, 311, 308, 402, 14, 178)
 """The points 48 to 67 of the 68-point set among MediaPipe's 478: outer lip, then inner lip."""
@@ -17,17 +19,17 @@ OUTER_EYE_CORNERS = (33, 263)
 """The subject's right and left."""
 
 
-def mouth_distance(
-    prediction: NDArray[np.float32],  # [B, 478, 2], pixels
-    reference: NDArray[np.float32],  # [B, 478, 2], pixels
+def centred_distance(
+    prediction: NDArray[np.floating],  # [B, K, 2], pixels
+    reference: NDArray[np.floating],  # [B, K, 2], pixels
 ) -> NDArray[np.float64]:
-    """Mean Euclidean distance of the 20 mouth points, each set centred on its own mean.
+    """Mean Euclidean distance of K points, each set centred on its own mean.
 
-    Centring leaves the shape of the mouth alone to count, not where the head is.
+    Centring leaves the shape alone to count, not where the head is.
 
     Args:
-        prediction: pixels, NaN where no face was found, [B, 478, 2].
-        reference: as `prediction`, [B, 478, 2].
+        prediction: pixels, NaN where no face was found, [B, K, 2].
+        reference: as `prediction`, [B, K, 2].
 
     Returns:
         Pixels, NaN where either has no face, [B].
@@ -35,18 +37,29 @@ def mouth_distance(
     Raises:
         ShapeError: the two have other shapes.
     """
-    if prediction.shape != reference.shape or prediction.shape[1:] != (478, 2):
+    if prediction.shape != reference.shape or prediction.ndim != 3 or prediction.shape[2] != 2:
         raise ShapeError(
-            f"landmarks must have shape [B, 478, 2], got {list(prediction.shape)} and {list(reference.shape)}"
+            f"points must have shape [B, K, 2] both, got {list(prediction.shape)} and {list(reference.shape)}"
         )
-    difference = _centred(prediction) - _centred(reference)  # [B, 20, 2]
-    distance: NDArray[np.float64] = np.linalg.norm(difference, axis=-1).mean(axis=-1)
+    distance: NDArray[np.float64] = np.linalg.norm(_centred(prediction) - _centred(reference), axis=-1).mean(
+        axis=-1
+    )
     return distance
 
 
+def _centred(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    wide = points.astype(np.float64)
+    return wide - wide.mean(axis=1, keepdims=True)
+
+
+def mouth_distance(prediction: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float64]:
+    """`centred_distance` of the 20 mouth points of landmarks [B, 478, 2 or 3], pixels, [B]."""
+    return centred_distance(prediction[:, MOUTH, :2], reference[:, MOUTH, :2])
+
+
 def interocular_distance(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Distance of the outer eye corners in pixels, [B], of landmarks [B, 478, 2]; NaN where no face was found."""
-    right, left = (landmarks[:, index].astype(np.float64) for index in OUTER_EYE_CORNERS)  # [B, 2] each
+    """Distance of the outer eye corners in pixels, [B], of landmarks [B, 478, 2 or 3]; NaN where no face was found."""
+    right, left = (landmarks[:, index, :2].astype(np.float64) for index in OUTER_EYE_CORNERS)  # [B, 2] each
     distance: NDArray[np.float64] = np.linalg.norm(right - left, axis=-1)
     return distance
 
@@ -56,9 +69,10 @@ class MouthDistance:
 
     info = LMD_PIXELS
 
-    def measure(self, pairs: FramePairs, recipe: Recipe) -> NDArray[np.float64]:
-        """Pixels, [B]; NaN where either frame shows no face."""
-        return mouth_distance(pairs.prediction_landmarks, pairs.reference_landmarks)
+    def summarise(self, prediction: Observed, reference: Observed | None, recipe: Recipe) -> Measured:
+        """Pixels a frame, NaN where either shows no face."""
+        made, real = both_faces(prediction, reference)
+        return of_frames(mouth_distance(made, real))
 
 
 class MouthDistanceByEyes:
@@ -66,12 +80,30 @@ class MouthDistanceByEyes:
 
     info = LMD_IOD
 
-    def measure(self, pairs: FramePairs, recipe: Recipe) -> NDArray[np.float64]:
-        """Percent of the reference's inter-ocular distance, [B]; NaN where either frame shows no face."""
-        distance = mouth_distance(pairs.prediction_landmarks, pairs.reference_landmarks)
-        return 100 * distance / interocular_distance(pairs.reference_landmarks)
+    def summarise(self, prediction: Observed, reference: Observed | None, recipe: Recipe) -> Measured:
+        """Percent of the reference's inter-ocular distance a frame, NaN where either shows no face."""
+        made, real = both_faces(prediction, reference)
+        return of_frames(100 * mouth_distance(made, real) / interocular_distance(real))
 
 
-def _centred(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    mouth = landmarks[:, MOUTH].astype(np.float64)  # [B, 20, 2]
-    return mouth - mouth.mean(axis=1, keepdims=True)
+class FaceDistance:
+    """`lmd@face.px`."""
+
+    info = LMD_FACE
+
+    def summarise(self, prediction: Observed, reference: Observed | None, recipe: Recipe) -> Measured:
+        """Pixels a frame, NaN where either shows no face."""
+        made, real = both_faces(prediction, reference)
+        return of_frames(centred_distance(made[:, LANDMARKS_68, :2], real[:, LANDMARKS_68, :2]))
+
+
+def of_frames(values: NDArray[np.float64]) -> Measured:
+    """The mean over the frames that could be measured.
+
+    Raises:
+        MetricError: there is none.
+    """
+    good = np.isfinite(values)
+    if not good.any():
+        raise MetricError(f"Not one of the {len(values)} frames could be measured")
+    return Measured(float(values[good].mean()), values)

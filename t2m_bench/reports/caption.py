@@ -8,7 +8,8 @@ from textwrap import shorten
 from t2m_bench.core.record import Record
 from t2m_bench.reports.table import Cell
 
-ORACLE, SEES_TEST, PARTIAL = "†", "‡", "*"
+ORACLE, SEES_TEST, PARTIAL, BETTER, MIXED = "†", "‡", "*", "§", "#"
+BETTER_TOLD = "better than the real video itself: this number says little about how real it looks or sounds"
 
 _LONGEST_MESSAGE = 200
 
@@ -21,19 +22,23 @@ _DRIVES = {
 }
 
 
-def caption(records: Sequence[Record], titles: Mapping[str, str], cells: Sequence[Cell]) -> tuple[str, ...]:
+def caption(
+    records: Sequence[Record], titles: Mapping[str, str], cells: Sequence[Cell], main: Record | None = None
+) -> tuple[str, ...]:
     """All sentences of a table over `records`.
 
     Args:
-        records: all of one dataset, protocol and recipe; not empty.
+        records: all of one dataset and protocol; not empty.
         titles: of columns by metric id.
         cells: the metric cells, for the signs that need explaining.
+        main: one of the recipe that unmarked cells are of; the first if None.
     """
     return (
         _what(records),
-        _how(records),
+        _how(records, main or records[0]),
         _drives(records),
         *_signs(records, cells),
+        *_mixed(records, main or records[0]),
         *_resized(records),
         *_clips_differ(records),
         *_uncovered(records, titles),
@@ -54,11 +59,11 @@ def _what(records: Sequence[Record]) -> str:
     return f"Dataset {records[0].dataset}: {count}, {part}, mean over clips{told}."
 
 
-def _how(records: Sequence[Record]) -> str:
+def _how(records: Sequence[Record], main: Record) -> str:
     sizes = sorted({record.size for record in records if record.size})
     scored = ", ".join(f"{width}x{height}" for width, height in sizes)
     seeds = sorted({record.seed for record in records})
-    parts = [f"Recipe {records[0].recipe} ({records[0].recipe_digest})"]
+    parts = [f"Recipe {main.recipe} ({main.recipe_digest})"]
     parts += [f"scored at {scored}"] if scored else []
     parts.append(f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}")
     return ", ".join(parts) + "."
@@ -80,6 +85,24 @@ def _signs(records: Sequence[Record], cells: Sequence[Cell]) -> Iterable[str]:
         yield f"{SEES_TEST} is given the held-out frames."
     if any(PARTIAL in cell.mark for cell in cells):
         yield f"{PARTIAL} over fewer clips than others in the column; not ranked."
+    if any(BETTER in cell.mark for cell in cells):
+        yield f"{BETTER} {BETTER_TOLD}."
+
+
+def mixed_marks(records: Sequence[Record], main: Record) -> dict[str, str]:
+    """The sign of each recipe, by digest; none for the main one."""
+    others = sorted({(record.recipe, record.recipe_digest) for record in records})
+    digests = [digest for _, digest in others if digest != main.recipe_digest]
+    return {digest: MIXED * count for count, digest in enumerate(digests, start=1)}
+
+
+def _mixed(records: Sequence[Record], main: Record) -> Iterable[str]:
+    names = {record.recipe_digest: record.recipe for record in records}
+    for digest, sign in mixed_marks(records, main).items():
+        yield (
+            f"{sign} under another recipe, {names[digest]} ({digest}): not comparable with the other rows, "
+            "not ranked."
+        )
 
 
 def _resized(records: Sequence[Record]) -> Iterable[str]:

@@ -23,6 +23,7 @@ def table_of_folder(
     protocol: str,
     by: str,
     infos: Mapping[str, MetricInfo],
+    allow_mixed: bool = False,
 ) -> Table:
     """A table over all records of a result folder.
 
@@ -33,6 +34,7 @@ def table_of_folder(
         protocol: of this one.
         by: `method` or `clip`.
         infos: titles and digits of metrics.
+        allow_mixed: take records of several recipes, and mark them.
 
     Raises:
         UsageError: there is no such table or row, or no folder is named.
@@ -45,7 +47,8 @@ def table_of_folder(
     if out is None and dataset is None:
         raise UsageError("No result folder is named", hint="Name it with --out, or give --dataset")
     folder = out or Path("t2m-runs") / str(dataset)
-    return table1(read_records(folder, dataset=dataset, protocol=protocol), infos, by=cast(By, by))
+    records = read_records(folder, dataset=dataset, protocol=protocol)
+    return table1(records, infos, by=cast(By, by), allow_mixed=allow_mixed)
 
 
 def table_of_run(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from t2m_bench.core.digest import file_sha256
 from t2m_bench.core.method import Reporter, Request
@@ -32,7 +31,6 @@ SOUND_RATE = 16000
 """Samples per second of the driving sound."""
 OWN_SOUND = "audio.wav"
 """A method that wants another sound in its video than the driving one leaves it under this name beside the video."""
-NO_REFERENCE = "there are no real frames of this person saying this"
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,8 @@ class Attempt:
     inputs: Inputs
     ready: ReadyMethod
     fit: Fit
-    score: Callable[[Path, Footage, Reporter], Scored]
+    score: Callable[[Path, Path, Footage | None, Reporter], Scored]
+    """Takes a video, its sound, the real frames if there are any, and what shows progress."""
     lacking: Callable[[], Mapping[str, str]]
     """Metrics that this machine cannot compute."""
     stage: Stage = "fit"
@@ -84,9 +83,10 @@ class Attempt:
         prediction = folder / PREDICTION
         tags = provenance_tags(self.unit, self.key, f"{self.recipe.name} {self.recipe.digest}")
         own = video.with_name(OWN_SOUND)
+        heard = own if own.is_file() else request.audio
         sound = (read_audio(own, SOUND_RATE) if own.is_file() else samples, SOUND_RATE)
         rendered = deliver(video, prediction, frames=request.frames, fps=request.fps, sound=sound, tags=tags)
-        return self._scored(video, prediction, rendered, request, report)
+        return self._scored(video, heard, prediction, rendered, request, report)
 
     def cost(self, video_seconds: float | None = None) -> Cost:
         """What it took so far."""
@@ -101,33 +101,32 @@ class Attempt:
         )
 
     def _scored(
-        self, video: Path, prediction: Path, rendered: tuple[int, int], request: Request, report: Reporter
+        self,
+        video: Path,
+        heard: Path,
+        prediction: Path,
+        rendered: tuple[int, int],
+        request: Request,
+        report: Reporter,
     ) -> Outcome:
-        facts: dict[str, Any] = {
-            "notes": notes_of(self.unit, self.inputs),
-            "prediction_sha256": file_sha256(prediction),
-        }
-        seconds = request.frames / request.fps
-        if self.unit.protocol == "audio_driven":
-            unavailable = dict.fromkeys(self.recipe.metrics, NO_REFERENCE)
-            return Outcome(unavailable=unavailable, rendered_size=rendered, cost=self.cost(seconds), **facts)
-        held_out = self.inputs.clip.held_out
-        picture = sheet(held_out.frames(), iter_frames(video), request.frames)
-        save_sheet(prediction.with_name(SHEET), picture)
+        held_out = None if self.unit.protocol == "audio_driven" else self.inputs.clip.held_out
+        if held_out is not None:
+            picture = sheet(held_out.frames(), iter_frames(video), request.frames)
+            save_sheet(prediction.with_name(SHEET), picture)
         with self._timed("score"):
             report.stage("score")
             source = prediction if self.recipe.prediction == "encoded" else video
-            found = self.score(source, held_out, report)
-        facts["notes"] += tuple(found.notes)
-        if found.unavailable:
-            facts["lacking"] = tuple(name for name in found.unavailable if name in self.lacking())
+            found = self.score(source, heard, held_out, report)
+        lacking = self.lacking() if found.unavailable else {}
         return Outcome(
             values=found.values,
             unavailable=found.unavailable,
             size=found.size,
             rendered_size=found.rendered_size or rendered,
-            cost=self.cost(seconds),
-            **facts,
+            cost=self.cost(request.frames / request.fps),
+            notes=notes_of(self.unit, self.inputs) + tuple(found.notes),
+            prediction_sha256=file_sha256(prediction),
+            lacking=tuple(name for name, why in found.unavailable.items() if lacking.get(name) == why),
         )
 
     @contextmanager

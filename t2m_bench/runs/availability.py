@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from t2m_bench.core import assets
-from t2m_bench.core.errors import AssetError, DependencyError
+from t2m_bench.core.errors import AssetError, ConfigError, DependencyError
 from t2m_bench.core.metric import MetricInfo
 from t2m_bench.core.recipe import Recipe
-from t2m_bench.metrics.faces import open_face_finder
+from t2m_bench.metrics.catalog import features, metrics
 
 
 def lacking_metrics(recipe: Recipe, infos: Mapping[str, MetricInfo]) -> dict[str, str]:
@@ -18,17 +18,33 @@ def lacking_metrics(recipe: Recipe, infos: Mapping[str, MetricInfo]) -> dict[str
         recipe: names the metrics.
         infos: what each metric needs, by id.
     """
-    needs = {name: infos[name].assets for name in recipe.metrics if name in infos}
     missing: dict[str, str] = {}
-    for asset in sorted({asset for names in needs.values() for asset in names}):
+    wanted = {name: infos[name] for name in recipe.metrics if name in infos}
+    for feature in sorted({feature for info in wanted.values() for feature in info.features}):
         try:
-            if asset == recipe.landmarks:
-                with open_face_finder(recipe, {}):
-                    pass
-            else:
-                assets.resolve(asset)
-        except (AssetError, DependencyError) as error:
+            with features().get(feature).open(recipe):
+                pass
+        except (AssetError, ConfigError, DependencyError) as error:
+            missing[feature] = str(error)
+    for asset in sorted({asset for info in wanted.values() for asset in info.assets}):
+        try:
+            recipe.check_asset(assets.get(asset))
+            assets.resolve(asset)
+        except (AssetError, ConfigError) as error:
             missing[asset] = str(error)
-    return {
-        name: missing[asset] for name, names in needs.items() for asset in reversed(names) if asset in missing
+    lacking = {
+        name: missing[need]
+        for name, info in wanted.items()
+        for need in reversed(info.features + info.assets)
+        if need in missing
     }
+    for name in wanted:
+        metric = metrics().get(name)
+        if name in lacking or not hasattr(metric, "open"):
+            continue
+        try:
+            with metric.open(recipe):
+                pass
+        except (AssetError, ConfigError, DependencyError) as error:
+            lacking[name] = str(error)
+    return lacking

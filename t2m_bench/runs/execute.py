@@ -190,12 +190,10 @@ class _Executor:
             self._lacking_found = self._wiring.lacking(self._job.recipe)
         return self._lacking_found
 
-    def _score(self, video: Path, held_out: Footage, report: Reporter) -> Scored:
-        recipe, lacking = (
-            self._job.recipe,
-            self._lacking(),
-        )  # found once a run: a download may take long to fail
-        return self._wiring.score(video, held_out, recipe, report, cache=self._cache, lacking=lacking)
+    def _score(self, video: Path, sound: Path, held_out: Footage | None, report: Reporter) -> Scored:
+        lacking = self._lacking()  # found once a run: a download may take long to fail
+        recipe, cache = self._job.recipe, self._cache
+        return self._wiring.score(video, held_out, recipe, report, sound=sound, cache=cache, lacking=lacking)
 
 
 def _facts(inputs: Inputs | Problem, ready: ReadyMethod | Problem) -> dict[str, Any]:

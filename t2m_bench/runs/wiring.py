@@ -75,10 +75,11 @@ class Score(TypingProtocol):
     def __call__(
         self,
         prediction: Path,
-        held_out: Footage,
+        held_out: Footage | None,
         recipe: Recipe,
         report: Reporter,
         *,
+        sound: Path,
         cache: Path,
         lacking: Mapping[str, str],
     ) -> Scored: ...

@@ -15,7 +15,7 @@ HEAVY = (
     "torch", "numpy", "pydantic", "numba", "av", "mediapipe", "cv2", "pandas", "scipy", "filelock", "torchmetrics",
 )  # fmt: skip
 VERBS = [
-    ["run"], ["table"], ["doctor"], ["methods", "list"], ["methods", "show"], ["datasets", "list"],
+    ["run"], ["evaluate"], ["table"], ["doctor"], ["methods", "list"], ["methods", "show"], ["datasets", "list"],
     ["datasets", "show"], ["datasets", "prepare"], ["datasets", "check"], ["datasets", "preview"],
     ["metrics", "list"], ["metrics", "show"], ["recipes", "list"], ["recipes", "show"],
     ["assets", "list"], ["assets", "fetch"], ["assets", "verify"],
@@ -31,7 +31,8 @@ def call(*arguments: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["table", "--help"], ["assets", "--help"]]
+    "arguments",
+    [["--help"], ["run", "--help"], ["evaluate", "--help"], ["table", "--help"], ["assets", "--help"]],
 )
 def test_help_imports_nothing_heavy(arguments: list[str], record_property: pytest.RecordProperty) -> None:
     script = (

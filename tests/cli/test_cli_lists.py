@@ -31,7 +31,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     [
         ("methods", {"talk2me", "real", "frozen", "mean", "nearest", "shuffled"}),
         ("datasets", {"demo", "hdtf", "folder"}),
-        ("recipes", {"paper", "native"}),
+        ("recipes", {"paper", "strict", "native"}),
     ],
 )
 def test_lists_and_shows(group: str, names: set[str], capsys: pytest.CaptureFixture[str]) -> None:

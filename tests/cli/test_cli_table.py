@@ -3,12 +3,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from run_fakes import METRIC, Lines, World
 
 from t2m_bench.cli import main
+from t2m_bench.core.record import Record
 from t2m_bench.runs.execute import RunRequest, run
 
 
@@ -84,6 +86,19 @@ def test_what_cannot_be_printed_is_said(
     found, shown, err = table(capsys, *arguments)
     assert (found, shown) == (code, "")
     assert said in err
+
+
+def test_records_of_several_recipes_meet_only_when_allowed(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(results, tmp_path / "mixed")
+    for path in (tmp_path / "mixed").glob("toy/reconstruction/steady/*/record.json"):
+        other = Record.load(path).model_copy(update={"recipe": "other", "recipe_digest": "ffff00"})
+        other.save(path)
+    code, _, said = table(capsys, "1", "--out", tmp_path / "mixed")
+    assert code == 2 and "must not share a table" in said and "--allow-mixed" in said
+    code, shown, _ = table(capsys, "1", "--out", tmp_path / "mixed", "--allow-mixed")
+    assert code == 0 and "# under another recipe, other (ffff00)" in shown
 
 
 def test_missing_records_are_named(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,13 @@ def test_recipes_differ_where_their_numbers_would() -> None:
     assert paper.digest == registry.get("paper").digest
     assert paper.model_copy(update={"summary": "other words"}).digest == paper.digest
     changed = paper.model_dump()
-    for field, value in (("size", 256), ("psnr_cap_db", 90.0), ("landmarks_sha256", "0"), ("version", 2)):
+    for field, value in (
+        ("size", 256),
+        ("psnr_cap_db", 90.0),
+        ("assets", {"face_landmarker": "0" * 64}),
+        ("version", paper.version + 1),
+        ("masks", {"face": "0" * 12}),
+    ):
         assert Recipe(**{**changed, field: value}).digest != paper.digest
 
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from t2m_bench.core.metric import FramePairs
+from t2m_bench.core.metric import FramePairs, Maker, Observed
 from t2m_bench.core.recipe import Recipe, recipes
 from t2m_bench.core.track import Track
 from t2m_bench.media.video import VideoWriter, resize_frames
-from t2m_bench.metrics.faces import FaceFinder
+from t2m_bench.metrics.faces import FaceMesh, FaceMeshExtractor
+from t2m_bench.tracking.landmarks import Detection
 
 Frames = NDArray[np.uint8]
 
 
-def no_faces(frames: Frames) -> NDArray[np.float32]:
-    """No face anywhere."""
-    return np.full((len(frames), 478, 2), np.nan, np.float32)
-
-
 def pairs(prediction: Frames, reference: Frames) -> FramePairs:
-    """A batch without faces."""
-    return FramePairs(prediction, reference, no_faces)
+    """A batch."""
+    return FramePairs(prediction, reference)
+
+
+def seen_faces(points: NDArray[np.float32]) -> Observed:
+    """A video of which only its landmarks [T, 478, 2] are known."""
+    return Observed(
+        StillFootage(np.zeros((1, 2, 2, 3), np.uint8)), len(points), {"face_mesh": {"points": points}}
+    )
 
 
 def smooth_frames(count: int, side: int = 192, *, seed: int = 0) -> Frames:
@@ -67,6 +70,18 @@ class StillFootage:
         return np.zeros(0, np.float32)
 
 
+class Ramp(StillFootage):
+    """Plain frames [count, side, side, 3] of the levels 0, 1, 2 and so on (or all of one), with a sound that rises."""
+
+    def __init__(self, count: int = 10, side: int = 4, level: int | None = None) -> None:
+        levels = np.arange(count) if level is None else np.full(count, level)
+        shape = (count, side, side, 3)
+        super().__init__(np.broadcast_to(levels.astype(np.uint8)[:, None, None, None], shape).copy())
+
+    def audio(self, rate: int = 16000) -> NDArray[np.float32]:
+        return np.linspace(0, 1, round(len(self) * rate / self.fps), dtype=np.float32)
+
+
 def write_frames(path: Path, frames: Frames, fps: float = 25) -> Path:
     """A lossless video."""
     with VideoWriter(path, fps, (frames.shape[2], frames.shape[1]), lossless=True) as video:
@@ -75,7 +90,7 @@ def write_frames(path: Path, frames: Frames, fps: float = 25) -> Path:
     return path
 
 
-def corner_face(frame: Frames) -> NDArray[np.float32] | None:
+def corner_face(frame: Frames) -> Detection | None:
     """A stand-in for a detector: a face whose mouth is as wide as the first pixel says; none where it says 0."""
     width = int(frame[0, 0, 0])
     if not width:
@@ -83,22 +98,23 @@ def corner_face(frame: Frames) -> NDArray[np.float32] | None:
     points = np.zeros((478, 3), np.float32)
     points[:, 0] = np.linspace(-width, width, 478)
     points[33, :2], points[263, :2] = (0, 0), (100, 0)
-    return points
+    return Detection(points, np.full(52, width / 255, np.float32))
 
 
 class Detector:
-    """Opens `FaceFinder`s on `corner_face`, and counts what they look at."""
+    """In place of `FaceMesh.open`: looks with `corner_face`, and counts what it looks at."""
 
     def __init__(self) -> None:
-        self.looked = 0
+        self.looked = self.opened = 0
 
-    def find(self, frame: Frames) -> NDArray[np.float32] | None:
+    def find(self, frame: Frames) -> Detection | None:
         self.looked += 1
         return corner_face(frame)
 
     @contextmanager
-    def open(self, recipe: Recipe, known: Mapping[bytes, NDArray[np.float32]]) -> Iterator[FaceFinder]:
-        yield FaceFinder(self.find, known)
+    def open(self, feature: FaceMesh, recipe: Recipe) -> Iterator[Maker]:
+        self.opened += 1
+        yield lambda reel: FaceMeshExtractor(self.find)
 
 
 def recipe(**changes: object) -> Recipe:

@@ -1,4 +1,4 @@
-"""Landmarks of the frames that are scored, and where those of the real frames are kept."""
+"""The face of every frame, and the store that keeps it."""
 
 from __future__ import annotations
 
@@ -6,93 +6,94 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from metric_samples import Detector, StillFootage, corner_face, recipe, smooth_frames
+from metric_samples import StillFootage, corner_face, recipe, smooth_frames
 
-from t2m_bench.core.errors import AssetError
+from t2m_bench.core.errors import AssetError, ConfigError
 from t2m_bench.metrics import faces
-from t2m_bench.metrics.faces import (
-    FaceFinder,
-    frame_key,
-    load_known,
-    open_face_finder,
-    reference_file,
-    save_known,
-)
+from t2m_bench.metrics.faces import FaceMesh, FaceMeshExtractor
+from t2m_bench.metrics.store import FeatureStore, feature_key
 
 
-def test_equal_pictures_are_looked_at_once() -> None:
-    detector = Detector()
-    find = FaceFinder(detector.find)
-    frames = smooth_frames(3, 32)
-    found = find(np.concatenate([frames, frames]))
-    assert found.shape == (6, 478, 2) and found.dtype == np.float32
-    assert np.array_equal(found[:3], found[3:]) and detector.looked == 3
-    for frame, points in zip(frames, found, strict=False):
-        expected = corner_face(frame)
-        assert expected is not None and np.array_equal(points, expected[:, :2])
+def test_every_frame_has_its_face_and_no_face_is_nan() -> None:
+    frames = smooth_frames(5, 32)
+    frames[3, 0, 0, 0] = 0
+    extractor = FaceMeshExtractor(corner_face)
+    extractor.add(frames[:2])
+    extractor.add(frames[2:])
+    found = extractor.finish()
+    assert found["points"].shape == (5, 478, 3) and found["blendshapes"].shape == (5, 52)
+    assert np.isnan(found["points"]).all(axis=(1, 2)).tolist() == [False, False, False, True, False]
+    for index in (0, 1, 2, 4):
+        face = corner_face(frames[index])
+        assert face is not None and np.array_equal(found["points"][index], face.landmarks)
 
 
-def test_no_face_is_nan_and_is_remembered_too() -> None:
-    detector = Detector()
-    find = FaceFinder(detector.find)
-    black = np.zeros((2, 8, 8, 3), np.uint8)
-    assert np.isnan(find(black)).all() and detector.looked == 1
+def test_a_video_without_frames_has_no_faces() -> None:
+    assert FaceMeshExtractor(corner_face).finish()["points"].shape == (0, 478, 3)
 
 
-def test_a_key_tells_pictures_and_sizes_apart() -> None:
-    frame = smooth_frames(1, 16)[0]
-    changed = frame.copy()
-    changed[-1, -1, -1] ^= 1
-    turned = np.zeros((4, 8, 3), np.uint8), np.zeros((8, 4, 3), np.uint8)
-    keys = [frame_key(picture) for picture in (frame, changed, *turned)]
-    assert len(set(keys)) == 4
-    assert frame_key(frame[:, ::-1][:, ::-1]) == keys[0]
+def test_a_recipe_written_for_another_model_is_refused() -> None:
+    text = r"Recipe 'native' wants face_landmarker\.task with sha256 000000000000"
+    with (
+        pytest.raises(AssetError, match=text),
+        FaceMesh().open(recipe(assets={"face_landmarker": "0" * 64})),
+    ):
+        pass
+
+
+def test_a_recipe_that_does_not_say_which_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match="Recipe 'native' does not say which 'face_landmarker' it means"):
+        FaceMesh().key(recipe(assets={}))
+
+
+def test_the_key_depends_on_all_that_decides_the_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = smooth_frames(1, 16)
+    first, second = StillFootage(pictures, "a"), StillFootage(pictures, "b")
+    feature = FaceMesh()
+
+    class Renamed(FaceMesh):
+        name = "other"
+
+    keys = {
+        feature_key(feature, first, (512, 512), recipe()),
+        feature_key(feature, second, (512, 512), recipe()),
+        feature_key(feature, first, (256, 512), recipe()),
+        feature_key(feature, first, (512, 512), recipe(resize="bilinear")),
+        feature_key(feature, first, (512, 512), recipe(assets={"face_landmarker": "0" * 64})),
+        feature_key(Renamed(), first, (512, 512), recipe()),
+    }
+    assert feature_key(feature, first, (512, 512), recipe(psnr_cap_db=60.0, name="else")) in keys
+    assert len(keys) == 6
+    for name, value in (("_mediapipe_version", lambda: "0.0.1"), ("FACES_VERSION", 99)):
+        monkeypatch.setattr(faces, name, value)
+        keys.add(feature_key(feature, first, (512, 512), recipe()))
+    assert len(keys) == 8
 
 
 def test_what_is_kept_comes_back_bit_for_bit(tmp_path: Path) -> None:
-    known = {frame_key(f): np.float32(np.full((478, 2), i / 3)) for i, f in enumerate(smooth_frames(3, 16))}
-    known[frame_key(np.zeros((4, 4, 3), np.uint8))] = np.full((478, 2), np.nan, np.float32)
-    path = tmp_path / "new" / "known.npz"
-    save_known(path, known)
-    back = load_known(path)
-    assert back.keys() == known.keys()
-    assert all(np.array_equal(back[key], known[key], equal_nan=True) for key in known)
+    store = FeatureStore(tmp_path / "new")
+    arrays = {"points": np.float32([[1 / 3, np.nan]]), "count": np.array(7), "flags": np.array([True, False])}
+    store.save("ab12", arrays)
+    back = store.load("ab12")
+    assert back is not None and back.keys() == arrays.keys()
+    for name, array in arrays.items():
+        assert back[name].dtype == array.dtype
+        np.testing.assert_array_equal(back[name], array)
+    assert [path.name for path in (tmp_path / "new").rglob("*") if path.is_file()] == ["ab12.npz"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"junk", b"PK\x03\x04 a zip that ends"])
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, content: bytes | None) -> None:
+    store = FeatureStore(tmp_path)
+    store.path("cd34").parent.mkdir()
     if content is not None:
-        (tmp_path / "known.npz").write_bytes(content)
-    assert load_known(tmp_path / "known.npz") == {}
+        store.path("cd34").write_bytes(content)
+    assert store.load("cd34") is None
 
 
-def test_arrays_of_other_shapes_are_as_good_as_none(tmp_path: Path) -> None:
-    with (tmp_path / "known.npz").open("wb") as file:
-        np.savez(file, keys=np.zeros((2, 16), np.uint8), points=np.zeros((3, 478, 2), np.float32))
-    assert load_known(tmp_path / "known.npz") == {}
-
-
-def test_the_file_depends_on_the_frames_the_recipe_the_model_and_the_library(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, second = StillFootage(smooth_frames(1, 16), "a"), StillFootage(smooth_frames(1, 16), "b")
-    files = {
-        reference_file(tmp_path, first, recipe()),
-        reference_file(tmp_path, second, recipe()),
-        reference_file(tmp_path, first, recipe(size=256)),
-        reference_file(tmp_path, first, recipe(landmarks_sha256="0" * 64)),
-    }
-    monkeypatch.setattr(faces, "_mediapipe_version", lambda: "0.0.1")
-    files.add(reference_file(tmp_path, first, recipe()))
-    assert len(files) == 5
-    assert {path.parent for path in files} == {tmp_path / "landmarks"}
-
-
-def test_a_recipe_written_for_another_model_is_refused() -> None:
-    with (
-        pytest.raises(
-            AssetError, match=r"Recipe 'native' wants face_landmarker\.task with sha256 000000000000"
-        ),
-        open_face_finder(recipe(landmarks_sha256="0" * 64), {}),
-    ):
-        pass
+def test_a_file_with_pickled_objects_is_not_opened(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    store.path("ef56").parent.mkdir()
+    with store.path("ef56").open("wb") as file:
+        np.savez(file, points=np.array([{"a": 1}], dtype=object))
+    assert store.load("ef56") is None

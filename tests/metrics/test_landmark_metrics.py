@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metric_samples import recipe
+from metric_samples import recipe, seen_faces
 from numpy.typing import NDArray
 
 from t2m_bench.core.errors import ShapeError
-from t2m_bench.core.metric import FramePairs
 from t2m_bench.metrics.landmarks import (
     MOUTH,
     MouthDistance,
@@ -92,20 +91,12 @@ def test_a_frame_without_a_face_has_no_value_and_leaves_the_others_alone() -> No
     assert np.array_equal(found[[0, 3]], whole[[0, 3]])
 
 
-def _pairs(prediction: NDArray[np.float32], reference: NDArray[np.float32]) -> FramePairs:
-    """Pairs whose frames are told apart by their first pixel: 0 is the prediction's."""
-    frames = np.zeros((len(prediction), 2, 2, 3), np.uint8)
-
-    def find(asked: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return reference if asked[0, 0, 0, 0] else prediction
-
-    return FramePairs(frames, frames + np.uint8(1), find)
-
-
 def test_relative_to_the_eyes_of_the_reference_in_percent() -> None:
     prediction, reference = _faces(3, 0), _faces(3, 1)
-    pixels = MouthDistance().measure(_pairs(prediction, reference), recipe())
-    percent = MouthDistanceByEyes().measure(_pairs(prediction, reference), recipe())
+    made, real = seen_faces(prediction), seen_faces(reference)
+    pixels = MouthDistance().summarise(made, real, recipe()).per_frame
+    percent = MouthDistanceByEyes().summarise(made, real, recipe()).per_frame
+    assert pixels is not None and percent is not None
     eyes = [float(np.hypot(*(face[33].astype(float) - face[263]))) for face in reference]
     assert np.allclose(pixels, mouth_distance(prediction, reference))
     assert np.allclose(percent, 100 * pixels / eyes)
@@ -114,13 +105,13 @@ def test_relative_to_the_eyes_of_the_reference_in_percent() -> None:
 
 def test_relative_to_the_eyes_a_face_of_half_the_size_scores_the_same() -> None:
     prediction, reference = _faces(3, 0), _faces(3, 1)
-    whole = MouthDistanceByEyes().measure(_pairs(prediction, reference), recipe())
-    half = MouthDistanceByEyes().measure(_pairs(prediction / 2, reference / 2), recipe())
-    assert np.allclose(whole, half)
+    whole = MouthDistanceByEyes().summarise(seen_faces(prediction), seen_faces(reference), recipe())
+    half = MouthDistanceByEyes().summarise(seen_faces(prediction / 2), seen_faces(reference / 2), recipe())
+    assert whole.value == pytest.approx(half.value)
 
 
 def test_other_shapes_are_refused() -> None:
     with pytest.raises(
-        ShapeError, match=r"landmarks must have shape \[B, 478, 2\], got \[2, 478, 2\] and \[3, 478, 2\]"
+        ShapeError, match=r"points must have shape \[B, K, 2\] both, got \[2, 20, 2\] and \[3, 20, 2\]"
     ):
         mouth_distance(_faces(2, 0), _faces(3, 0))

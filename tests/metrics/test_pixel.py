@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from metric_samples import pairs, recipe, smooth_frames, spoilt
+from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import (
     multiscale_structural_similarity_index_measure,
     peak_signal_noise_ratio,
+    structural_similarity_index_measure,
 )
 
 from t2m_bench.core.errors import MetricError
-from t2m_bench.metrics.pixel import MsSsim, Psnr
+from t2m_bench.metrics.pixel import SCALE_WEIGHTS, MsSsim, MsSsim3, Psnr, Ssim, SsimMirrored
 
-BOTH = pytest.mark.parametrize("metric", [Psnr(), MsSsim()], ids=["psnr", "ms_ssim"])
+BOTH = pytest.mark.parametrize(
+    "metric",
+    [Psnr(), MsSsim(), MsSsim3(), Ssim(), SsimMirrored()],
+    ids=["psnr", "ms_ssim", "ms_ssim_3", "ssim", "ssim_mirrored"],
+)
 
 
 def _tensor(frames: np.ndarray) -> torch.Tensor:
@@ -46,7 +53,7 @@ def test_psnr_is_that_of_a_plain_loop(seed: int, strength: int) -> None:
     assert np.allclose(found, expected, atol=1e-9)
 
 
-def test_psnr_is_that_of_torchmetrics() -> None:
+def test_psnr_is_that_of_torchmetrics(agree: Callable[..., None]) -> None:
     reference = smooth_frames(3, 64)
     prediction = spoilt(reference, 12)
     found = Psnr().measure(pairs(prediction, reference), recipe())
@@ -54,19 +61,51 @@ def test_psnr_is_that_of_torchmetrics() -> None:
         theirs = peak_signal_noise_ratio(
             _tensor(prediction[index : index + 1]), _tensor(reference[index : index + 1]), data_range=1.0
         )
-        assert abs(found[index] - theirs.item()) < 1e-4
+        agree("psnr@rgb", "torchmetrics", found[index], theirs.item(), within=1e-4)
 
 
-def test_ms_ssim_is_that_of_torchmetrics() -> None:
-    reference = smooth_frames(3)
-    prediction = spoilt(reference, 25)
-    found = MsSsim().measure(pairs(prediction, reference), recipe())
-    for index in range(3):
-        theirs = multiscale_structural_similarity_index_measure(
-            _tensor(prediction[index : index + 1]), _tensor(reference[index : index + 1]), data_range=1.0
-        )
-        assert abs(found[index] - theirs.item()) < 1e-4
-    assert 0.3 < found.mean() < 0.99
+@pytest.mark.parametrize("size", [(192, 192), (176, 200), (199, 177)])
+@pytest.mark.parametrize("strength", [2, 25, 90])
+def test_ms_ssim_is_that_of_torchmetrics(
+    size: tuple[int, int], strength: float, agree: Callable[..., None]
+) -> None:
+    reference = smooth_frames(2, 208)[:, : size[0], : size[1]]
+    prediction = spoilt(reference, strength)
+    for metric in (MsSsim(), MsSsim3()):
+        weights = np.array(SCALE_WEIGHTS[: metric.count])
+        found = metric.measure(pairs(prediction, reference), recipe())
+        for index in range(2):
+            theirs = multiscale_structural_similarity_index_measure(
+                _tensor(prediction[index : index + 1]),
+                _tensor(reference[index : index + 1]),
+                data_range=1.0,
+                betas=tuple((weights / weights.sum()).tolist()),
+            )
+            agree(metric.info.id, "torchmetrics", found[index], theirs.item(), within=1e-5)
+    assert 0.2 < found.mean() < 1
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    height=st.integers(11, 40),
+    width=st.integers(11, 40),
+    strength=st.sampled_from([0, 3, 40, 255]),
+    seed=st.integers(0, 99),
+)
+def test_ssim_is_that_of_scikit_image_and_of_torchmetrics(
+    height: int, width: int, strength: int, seed: int, agree: Callable[..., None]
+) -> None:
+    rng = np.random.default_rng(seed)
+    reference = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+    noise = rng.integers(-strength, strength + 1, reference.shape)
+    prediction = np.clip(reference + noise, 0, 255).astype(np.uint8)
+    batch = pairs(prediction, reference)
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": 2}
+    within = structural_similarity(prediction[0] / 255, reference[0] / 255, data_range=1.0, **options)
+    agree("ssim@rgb", "scikit-image", Ssim().measure(batch, recipe())[0], within, within=1e-5)
+    mirrored = structural_similarity_index_measure(_tensor(prediction), _tensor(reference), data_range=1.0)
+    found = SsimMirrored().measure(batch, recipe())[0]
+    agree("ssim@rgb.mirrored", "torchmetrics", found, mirrored.item(), within=2e-5)
 
 
 def test_equal_frames_get_the_cap_of_the_recipe_and_frames_beyond_it_too() -> None:
@@ -84,7 +123,7 @@ def test_equal_frames_have_an_ms_ssim_of_one() -> None:
 
 
 @BOTH
-def test_more_damage_gives_a_lower_score(metric: Psnr | MsSsim) -> None:
+def test_more_damage_gives_a_lower_score(metric: Psnr | MsSsim | Ssim) -> None:
     reference = smooth_frames(2)
     scores = [
         metric.measure(pairs(spoilt(reference, s), reference), recipe()).mean() for s in (0.5, 4, 12, 30, 60)
@@ -93,7 +132,7 @@ def test_more_damage_gives_a_lower_score(metric: Psnr | MsSsim) -> None:
 
 
 @BOTH
-def test_each_frame_has_its_own_value_whatever_the_batch(metric: Psnr | MsSsim) -> None:
+def test_each_frame_has_its_own_value_whatever_the_batch(metric: Psnr | MsSsim | Ssim) -> None:
     reference = smooth_frames(5)
     prediction = np.concatenate([spoilt(reference[i : i + 1], 5.0 * (i + 1)) for i in range(5)])
     whole = metric.measure(pairs(prediction, reference), recipe())
@@ -106,7 +145,7 @@ def test_each_frame_has_its_own_value_whatever_the_batch(metric: Psnr | MsSsim) 
 
 
 @BOTH
-def test_the_two_sides_may_be_exchanged(metric: Psnr | MsSsim) -> None:
+def test_the_two_sides_may_be_exchanged(metric: Psnr | MsSsim | Ssim) -> None:
     reference = smooth_frames(1)
     prediction = spoilt(reference, 20)
     there, back = (

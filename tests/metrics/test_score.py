@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from t2m_bench.core.errors import DependencyError, MetricError, UnknownName, Vid
 from t2m_bench.core.method import SilentReporter
 from t2m_bench.media.video import iter_frames, resize_frames
 from t2m_bench.metrics import faces
-from t2m_bench.metrics import score as module
+from t2m_bench.metrics.faces import FaceMesh
 from t2m_bench.metrics.pixel import Psnr
-from t2m_bench.metrics.score import ScoreResult, score
+from t2m_bench.metrics.score import NO_REFERENCE, ScoreResult, compare, score
+from t2m_bench.metrics.store import FeatureStore
 
 PSNR, SSIM, LMD, IOD = "psnr@rgb", "ms_ssim@rgb.5", "lmd@mouth.px", "lmd@mouth.iod"
 
@@ -38,7 +40,7 @@ class Log(SilentReporter):
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> Detector:
     found = Detector()
-    monkeypatch.setattr(module, "open_face_finder", found.open)
+    monkeypatch.setattr(FaceMesh, "open", lambda self, recipe: found.open(self, recipe))
     return found
 
 
@@ -150,7 +152,7 @@ def test_frames_without_a_face_are_counted_and_left_out(tmp_path: Path, detector
     whole = _score(tmp_path, prediction, real).values[LMD]
     prediction[1:3, 0, 0, 0] = 0
     real[5, 0, 0, 0] = 0
-    found = _score(tmp_path, prediction, real)
+    found = _score(tmp_path, prediction, real, footage=StillFootage(real, "changed"))
     value = found.values[LMD]
     assert (value.frames, value.frames_asked) == (3, 6)
     kept = [whole.per_frame[index] for index in (0, 3, 4)]
@@ -217,44 +219,36 @@ def test_a_library_that_cannot_load_makes_only_the_landmark_metrics_unavailable(
     assert set(found.values) == {PSNR, SSIM}
 
 
-def test_a_recipe_without_landmark_metrics_opens_no_detector(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*args: object) -> None:
-        raise AssertionError("no metric asked for it")
-
-    monkeypatch.setattr(module, "open_face_finder", refuse)
+def test_a_recipe_without_landmark_metrics_opens_no_detector(tmp_path: Path, detector: Detector) -> None:
     found = _score(tmp_path, _real(), _real(), changes={"metrics": (PSNR,)})
-    assert set(found.values) == {PSNR}
+    assert set(found.values) == {PSNR} and detector.opened == 0
     assert not (tmp_path / "cache").exists()
 
 
 def test_the_real_frames_are_searched_once_for_all_methods(tmp_path: Path, detector: Detector) -> None:
     real = _real()
-    prediction = spoilt(real, 10)
-    prediction[:, 0, 0, 0] = 50
+    prediction, other = spoilt(real, 10), spoilt(real, 20)
+    prediction[:, 0, 0, 0] = other[:, 0, 0, 0] = 50
     first = _score(tmp_path, prediction, real)
-    assert detector.looked == 12
-    assert _score(tmp_path, prediction, real) == first
+    assert (detector.looked, detector.opened) == (12, 1)
+    _score(tmp_path, other, real)
     assert detector.looked == 18
-    assert len(list((tmp_path / "cache" / "landmarks").iterdir())) == 1
+    assert _score(tmp_path, prediction, real) == first
+    assert detector.looked == 18  # the same bytes again
 
 
-def test_other_real_frames_under_the_same_digest_are_searched_again(
-    tmp_path: Path, detector: Detector
-) -> None:
-    real = _real()
-    _score(tmp_path, real, real)
-    real[:, 0, 0, 0] += 100
-    prediction = _real()
-    assert _score(tmp_path, prediction, real).values[LMD].value > 0
+def test_without_real_frames_only_what_needs_none_is_measured(tmp_path: Path, detector: Detector) -> None:
+    video = write_frames(tmp_path / "alone.mkv", _real())
+    found = score(video, None, recipe(), SilentReporter(), cache=tmp_path / "cache")
+    assert found.values == {} and set(found.unavailable.values()) == {NO_REFERENCE}
+    assert found.size == (192, 192) and found.reference is None
 
 
 def test_a_cache_that_cannot_be_written_costs_no_number(tmp_path: Path, detector: Detector) -> None:
     (tmp_path / "cache").write_text("a file is in the way")
     log = Log()
     assert _score(tmp_path, _real(), _real(), report=log).values[LMD].value == 0
-    assert len(log.lines) == 1 and "could not be kept" in log.lines[0]
+    assert len(log.lines) == 2 and all("face_mesh could not be kept" in line for line in log.lines)
 
 
 def test_an_unknown_metric_of_a_recipe(tmp_path: Path) -> None:
@@ -277,6 +271,42 @@ def test_memory_does_not_grow_with_the_length(tmp_path: Path, detector: Detector
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < real.nbytes / 2
+
+
+class _Endless:
+    """Frames made on the fly, never held."""
+
+    fps = 25.0
+
+    def __init__(self, count: int, side: int, level: int) -> None:
+        self.count, self.size, self.digest = count, (side, side), f"{count} {side} {level}"
+        self._ramp = np.add.outer(np.arange(side), np.arange(side))[..., None] + np.array([level, 0, 40])
+
+    def frames(self, size: tuple[int, int] | None = None) -> Iterator[np.ndarray]:
+        for index in range(self.count):
+            yield ((self._ramp + index) % 256).astype(np.uint8)
+
+    def audio(self, rate: int = 16000) -> np.ndarray:
+        raise AssertionError("nobody listens")
+
+
+def test_memory_is_the_same_for_1200_frames_as_for_200(tmp_path: Path) -> None:
+    names = (PSNR, "ssim@rgb", "ms_ssim@rgb.3")
+
+    def peak(count: int) -> int:
+        sides = (_Endless(count, 96, 0), _Endless(count, 96, 5))
+        tracemalloc.start()
+        found = compare(*sides, recipe(), SilentReporter(), store=FeatureStore(tmp_path), names=names)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert all(value.frames == count for value in found.values.values())
+        return most
+
+    peak(8)  # what is loaded and compiled once
+    growth = peak(1200) - peak(200)
+    assert growth < 1_000_000, (
+        f"{growth} bytes more"
+    )  # 1,000 frames of 96x96 are 27.6 MB; their values are 8 bytes each
 
 
 @pytest.mark.skipif(not (SHARED / "data" / "hdtf").is_dir(), reason=f"no real clips in {SHARED}")

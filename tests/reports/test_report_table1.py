@@ -180,6 +180,74 @@ def test_different_recipes_do_not_share_a_table() -> None:
     assert caught.value.exit_code == 2
 
 
+MIXED = [
+    oracle("real", "ann", 100.0),
+    record("frozen", "ann", 14.0, 6.0),
+    record("mean", "ann", 16.0, 5.0),
+    record("mean", "ann", 18.0, 4.0, recipe="paper", recipe_digest="ffff00"),
+    record("wav2lip", "ann", 30.0, 1.0, recipe="strict", recipe_digest="eeee00", category="GAN"),
+]
+
+
+def test_mixed_recipes_are_marked_and_not_ranked() -> None:
+    table = table1(MIXED, INFOS, allow_mixed=True)
+    assert rows(table) == [
+        "Frozen - native abc123 14.00 6.000 1/1",
+        "Mean - native abc123 16.00 5.000 1/1",
+        "Mean - paper ffff00 18.00# 4.000# 1/1",
+        "Real† - native abc123 100.00 0.000 1/1",
+        "Wav2Lip - strict eeee00 30.00## 1.000## 1/1",
+    ]
+    assert marks(table, PSNR.id) == {"mean -": "best", "frozen -": "second"}
+    assert "Recipe native (abc123), scored at 256x256, seed 0." in table.caption
+    told = "under another recipe, {}: not comparable with the other rows, not ranked."
+    assert f"# {told.format('paper (ffff00)')}" in table.caption
+    assert f"## {told.format('strict (eeee00)')}" in table.caption
+    assert table.facts["recipe"] == table.facts["recipe_digest"] == "mixed"
+    assert len({len(row.cells) for _, row in table1(MIXED, INFOS, by="clip", allow_mixed=True).rows()}) == 1
+    assert "18.00#" in render(table1(MIXED, INFOS, by="clip", allow_mixed=True), "rich")
+    alike = table1(RECORDS, INFOS, allow_mixed=True)
+    assert alike == table1(RECORDS, INFOS)
+
+
+def test_what_beats_the_real_video_is_flagged() -> None:
+    sync = MetricInfo("lse_d@x", "LSE-D", "lower", "", "", 2)
+
+    def synced(method: str, number: float, clip: str = "ann", **change: Any) -> Record:
+        known = {"values": {sync.id: value(number, sync)}, "provenance": {"metrics": [sync.id]}}
+        return record(method, clip, **{**known, **change})
+
+    found = [
+        synced("real", 7.0, oracle=True),
+        synced("real", 6.0, "berta", oracle=True),
+        synced("good", 6.9),
+        synced("poor", 7.1),
+        synced("both", 6.9),
+        synced("both", 6.2, "berta"),
+        synced("apart", 1.0, "cyril"),
+        synced("other", 1.0, recipe="paper", recipe_digest="ffff00"),
+    ]
+    table = table1(found, {sync.id: sync}, allow_mixed=True)
+    shown = {row.cells[0].value: row.cells[3].marked for _, row in table.rows()}
+    assert shown == {
+        "apart": "1.00*", "both": "6.55*", "good": "6.90*§", "other": "1.00*#", "poor": "7.10*", "real": "6.50*"
+    }  # fmt: skip
+    told = "§ better than the real video itself: this number says little about how real it looks or sounds."
+    assert told in table.caption
+    assert not any("§" in sentence for sentence in table1(RECORDS, INFOS).caption)
+
+
+def test_a_metric_without_a_better_way_has_no_arrow_and_no_best() -> None:
+    offset = MetricInfo("av_offset@x", "AV offset", "none", "frames", "", 0)
+    found = [
+        record(name, values={offset.id: value(number, offset)}, provenance={"metrics": [offset.id]})
+        for name, number in (("real", 1.0), ("mean", 3.0), ("frozen", 0.0))
+    ]
+    table = table1(found, {offset.id: offset})
+    assert table.columns[2].head == "AV offset [frames]" and not marks(table, offset.id)
+    assert render(table, "rich") and render(table1(found), "latex")
+
+
 def test_datasets_and_protocols_do_not_mix() -> None:
     with pytest.raises(UsageError, match=r"several datasets \(hdtf, toy\). Choose one with --dataset"):
         table1([record("frozen"), record("frozen", dataset="hdtf")])

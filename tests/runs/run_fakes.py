@@ -23,6 +23,7 @@ from t2m_bench.core.registry import Registry
 from t2m_bench.core.subject import Footage, Subject
 from t2m_bench.core.track import Track
 from t2m_bench.media.video import VideoWriter, iter_frames
+from t2m_bench.metrics.score import NO_REFERENCE
 from t2m_bench.runs.wiring import Wiring
 
 SIZE = (32, 32)
@@ -270,17 +271,19 @@ class World:
     def score(
         self,
         prediction: Path,
-        held_out: Footage,
+        held_out: Footage | None,
         recipe: Recipe,
         report: Reporter,
         *,
+        sound: Path,
         cache: Path,
         lacking: Mapping[str, str],
     ) -> ToyScore:
         self.event("score")
         self.scored.append(prediction)
-        if self.unavailable:
-            return ToyScore({}, dict(self.unavailable))
+        assert sound.is_file()
+        if self.unavailable or held_out is None:
+            return ToyScore({}, dict(self.unavailable) or {METRIC: NO_REFERENCE})
         pairs = zip(iter_frames(prediction), held_out.frames(), strict=True)
         each = tuple(float(np.abs(a.astype(int) - b.astype(int)).mean()) for a, b in pairs)
         value = MetricValue(
