@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 INTRODUCTION = """# Precision
 
 How near the numbers of t2m-bench are to those of the code that papers used, as measured by the tests on the machine
-that wrote this page (`make precision`). Where a metric needs weights, both sides had the same random ones, written in
-the official file layout: agreement is about arithmetic and does not depend on which weights are loaded. A test fails
-when a difference is larger than allowed.
+that wrote this page (`make precision`). Where a metric needs weights that are downloaded, both sides had the same random
+ones, written in the official file layout: the page is about loading and arithmetic; the official weights were never run
+here. A test fails when a difference is larger than allowed.
 
 | what | reference | largest difference | allowed | numbers compared |
 |---|---|--:|--:|--:|
@@ -30,6 +31,11 @@ class Agreement:
     count: int
 
 
+def versioned(package: str) -> str:
+    """Name and version of an installed package."""
+    return f"{package} {metadata.version(package)}"
+
+
 def rows(agreements: Sequence[Agreement]) -> list[str]:
     """Lines of the table: comparisons of the same thing with the same reference are one line."""
     groups: dict[tuple[str, str, bool], list[Agreement]] = {}
@@ -40,8 +46,13 @@ def rows(agreements: Sequence[Agreement]) -> list[str]:
         unit = " relative" if relative else ""
         worst, allowed = max(one.difference for one in group), max(one.within for one in group)
         count = sum(one.count for one in group)
-        lines.append(f"| {what} | {reference} | {worst:.1e}{unit} | {allowed:.0e}{unit} | {count} |")
+        numbers = f"{_short(worst, 1)}{unit} | {_short(allowed, 0)}{unit}"
+        lines.append(f"| {what} | {reference} | {numbers} | {count} |")
     return lines
+
+
+def _short(number: float, digits: int) -> str:
+    return f"{number:.{digits}e}" if number else "0"
 
 
 def write_page(path: Path, agreements: Sequence[Agreement]) -> None:

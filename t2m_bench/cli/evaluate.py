@@ -201,12 +201,13 @@ def missing_assets(lacking: Iterable[str], infos: Mapping[str, MetricInfo]) -> l
 def _show(made: Table, format_: str, value: dict[str, Any] | None) -> None:
     """On stdout: a JSON value if there is one, else the table."""
     from t2m_bench.cli.output import print_json, show_table
+    from t2m_bench.reports.evaluation import for_terminal
     from t2m_bench.reports.formats import render
 
     if value is not None:
         print_json(value)
     elif format_ == "rich":
-        show_table(made)
+        show_table(for_terminal(made))
     else:
         print(render(made, format_), end="")
 

@@ -58,6 +58,35 @@ def evaluation_table(
     )
 
 
+_WIDEST = 9
+"""Columns that a terminal has room for."""
+_MOST_VIDEOS = 4
+"""Rows that become columns of a table laid on its side."""
+
+
+def for_terminal(table: Table) -> Table:
+    """The table as it fits a terminal: with many metrics, a row for each that has a number, and a column a video.
+
+    With many videos too, what they give together stands alone, and the caption says where each is to be had.
+    """
+    if len(table.columns) <= _WIDEST:
+        return table
+    groups = list(table.groups)
+    caption = list(table.caption)
+    if sum(len(group.rows) for group in groups[:1]) > _MOST_VIDEOS:
+        groups = groups[1:]
+        caption.append("Each video has its row in the file of `--csv FILE`.")
+    lines = [row for group in groups for row in group.rows]
+    heads = [Column("metric", "Metric", numeric=False), Column("id", "Id", numeric=False)]
+    heads += [Column(f"video{number}", line.cells[0].text) for number, line in enumerate(lines)]
+    rows = []
+    for place, column in enumerate(table.columns):
+        cells = [line.cells[place] for line in lines]
+        if column.numeric and any(cell.value is not None for cell in cells):
+            rows.append(Row((text(column.head), text(column.key), *cells)))
+    return Table(table.title, tuple(heads), (Group("", tuple(rows)),), tuple(caption), table.facts)
+
+
 def _together(
     evaluation: Evaluation, shown: _Cells, make: Callable[[str, Iterable[Cell]], Row]
 ) -> Iterable[Row]:
@@ -113,7 +142,7 @@ def _caption(
     size = "the reference's own size" if recipe["size"] == "native" else f"{recipe['size']}x{recipe['size']}"
     yield (
         f"Recipe {recipe['name']} version {recipe['version']} ({evaluation.recipe_digest}), scored at {size}; "
-        f"columns: {', '.join(evaluation.metrics)}."
+        f"metrics: {', '.join(evaluation.metrics)}."
     )
     marks = {cell.mark for group in groups for row in group.rows for cell in row.cells}
     if any(PARTIAL in mark for mark in marks):

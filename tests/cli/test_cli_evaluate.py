@@ -56,7 +56,7 @@ def test_two_files(videos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = shown.splitlines()
     assert lines[0] == "Evaluation of 1 video" and "mean over videos" not in shown
     assert lines[1].split() == ["PSNR", "LMD", "SSIM"]
-    assert "Recipe native version " in shown and "columns: psnr@rgb, lmd@mouth.px, ssim@rgb." in shown
+    assert "Recipe native version " in shown and "metrics: psnr@rgb, lmd@mouth.px, ssim@rgb." in shown
     said = "Not available here: lmd@mouth.px. `t2m-bench assets fetch face_landmarker` gets what they need."
     assert shown.count("face_landmarker") == 1 and said in shown
 

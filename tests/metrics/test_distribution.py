@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_samples import StillFootage, recipe
+from precision_page import versioned
 from torchmetrics.image.kid import poly_mmd
 
 from t2m_bench.core.errors import MetricError
@@ -26,6 +28,7 @@ from t2m_bench.metrics.distribution import (
 )
 
 FORCED = recipe(fid_floor=0)
+TORCHMETRICS = versioned("torchmetrics")
 
 
 def _features(count: int, width: int, seed: int = 0, shift: float = 0.0) -> np.ndarray:
@@ -42,7 +45,7 @@ def _seen(pool3: np.ndarray, block0: np.ndarray | None = None) -> Observed:
 
 
 @pytest.mark.parametrize(("width", "count"), [(64, 500), (64, 65), (192, 400)])
-def test_the_distance_is_that_of_pytorch_fid(width: int, count: int) -> None:
+def test_the_distance_is_that_of_pytorch_fid(width: int, count: int, agree: Callable[..., None]) -> None:
     theirs = pytest.importorskip("pytorch_fid.fid_score", reason="FID is compared with pytorch-fid")
     first, second = _features(count, width), _features(count + 30, width, 1, shift=0.1)
     with warnings.catch_warnings():
@@ -50,7 +53,9 @@ def test_the_distance_is_that_of_pytorch_fid(width: int, count: int) -> None:
         expected = theirs.calculate_frechet_distance(
             *(part for x in (first, second) for part in (x.mean(0, dtype=float), np.cov(x.astype(float).T)))
         )
-    assert frechet_distance(moments(first), moments(second)) == pytest.approx(expected, rel=1e-6)
+    what = "fid@inception.64" if width == 64 else f"fid@inception, of {width} features"
+    found = frechet_distance(moments(first), moments(second))
+    agree(what, versioned("pytorch-fid"), found, expected, within=1e-6, relative=True)
 
 
 @given(
@@ -173,14 +178,15 @@ def _as_torchmetrics(made: np.ndarray, real: np.ndarray) -> float:
     return float(poly_mmd(torch.from_numpy(made).double(), torch.from_numpy(real).double(), 3, None, 1.0))
 
 
-def test_kid_of_few_frames_is_the_unbiased_estimate_of_all() -> None:
+def test_kid_of_few_frames_is_the_unbiased_estimate_of_all(agree: Callable[..., None]) -> None:
     made, real = _features(30, 2048), _features(30, 2048, 1, shift=0.1)
     found = Kid().summarise(_seen(made), _seen(real), recipe())
-    assert found.value == pytest.approx(_as_torchmetrics(made, real), rel=1e-9)
+    expected = _as_torchmetrics(made, real)
+    agree("kid@inception", TORCHMETRICS, found.value, expected, within=1e-9, relative=True)
     assert found.facts == {"n": 30, "n_reference": 30, "subset": 30, "subsets": 1, "std": 0}
 
 
-def test_kid_draws_its_subsets_as_torch_fidelity() -> None:
+def test_kid_draws_its_subsets_as_torch_fidelity(agree: Callable[..., None]) -> None:
     made, real = _features(40, 16), _features(25, 16, 1, shift=0.1)
     found = kernel_distance(made, real, subset=10, subsets=7)
     draw = np.random.RandomState(2020)
@@ -188,7 +194,8 @@ def test_kid_draws_its_subsets_as_torch_fidelity() -> None:
     for _ in range(7):
         chosen = made[draw.choice(40, 10, replace=False)]
         expected.append(_as_torchmetrics(chosen, real[draw.choice(25, 10, replace=False)]))
-    assert found == pytest.approx(expected, rel=1e-9)
+    for each, other in zip(found, expected, strict=True):
+        agree("kid@inception", TORCHMETRICS, each, other, within=1e-9, relative=True)
     assert np.array_equal(found, kernel_distance(made, real, subset=10, subsets=7))
 
 

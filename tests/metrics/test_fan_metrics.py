@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from face_samples import seen
 from metric_samples import recipe
 from numpy.typing import NDArray
+from precision_page import versioned
 
 from t2m_bench.core import assets
 from t2m_bench.core.errors import AssetMissing, DependencyError, MetricError
@@ -77,13 +78,16 @@ def _stubbed(faces: Any, align: Any) -> PublishedDetector:
 @pytest.mark.parametrize(
     ("metric", "part"), [(FanMouthDistance(), range(48, 68)), (FanFaceDistance(), range(68))]
 )
-def test_it_is_that_of_the_description(metric: FanMouthDistance, part: range) -> None:
+def test_it_is_that_of_the_description(
+    metric: FanMouthDistance, part: range, agree: Callable[..., None]
+) -> None:
     made, real = _frames(7, 0), _frames(7, 1)
     detector = _stubbed(lambda frame: range(len(_faces_in(frame))), lambda frame, box: _faces_in(frame)[box])
     found = metric.summarise(_observed(made, detector.points), _observed(real, detector.points), recipe())
     floats = [list(frames.astype(np.float32) / 255) for frames in (made, real)]
     assert {len(_faces_in(frame)) for frame in [*made, *real]} > {1}  # some show several faces
-    assert found.value == pytest.approx(_published(*floats, _faces_in, part), abs=1e-4)
+    expected = _published(*floats, _faces_in, part)
+    agree(metric.info.id, "plain loops", found.value, expected, within=1e-4)
     assert found.per_frame is not None and len(found.per_frame) == 7
 
 
@@ -130,12 +134,13 @@ def test_no_face_by_the_detector_is_none_and_a_given_box_is_used() -> None:
     np.testing.assert_array_equal(boxes[0], [1, 2, 6, 7])
 
 
-def test_the_face_of_mediapipe_is_its_68_points() -> None:
+def test_the_face_of_mediapipe_is_its_68_points(agree: Callable[..., None]) -> None:
     made, real = np.random.default_rng(0).uniform(0, 512, (2, 4, 478, 3)).astype(np.float32)
     found = FaceDistance().summarise(seen(made), seen(real), recipe())
     a, b = (to_68(points)[..., :2].astype(np.float64) for points in (made, real))
     a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    assert found.value == pytest.approx(float(np.hypot(*np.moveaxis(a - b, -1, 0)).mean()))
+    expected = float(np.hypot(*np.moveaxis(a - b, -1, 0)).mean())
+    agree("lmd@face.px", "plain numpy", found.value, expected, within=1e-6, relative=True)
     assert FaceDistance().summarise(seen(made + np.float32(9)), seen(made), recipe()).value < 1e-3
 
 
@@ -168,7 +173,7 @@ def one_thread() -> Iterator[None]:
 
 
 def test_it_is_what_the_package_gives_with_the_same_random_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None, agree: Callable[..., None]
 ) -> None:
     api: Any = pytest.importorskip("face_alignment.api", reason="needs `pip install 't2m-bench[fan]'`")
     if not hasattr(api, "FAN"):
@@ -211,11 +216,12 @@ def test_it_is_what_the_package_gives_with_the_same_random_weights(
     rng = np.random.default_rng(1)
     made, real = np.kron(rng.integers(0, 256, (2, 1, 24, 20, 3)), np.ones((1, 1, 8, 8, 1))).astype(np.uint8)
     videos = [_observed(frames, detector.points) for frames in (made, real)]
-    found = [metric.summarise(*videos, recipe()).value for metric in (FanMouthDistance(), FanFaceDistance())]
+    metrics = (FanMouthDistance(), FanFaceDistance())
+    found = [metric.summarise(*videos, recipe()).value for metric in metrics]
     floats = [list(frames.astype(np.float32) / 255) for frames in (made, real)]
     known = {int(frame.sum()): package.get_landmarks_from_image(frame) for frame in [*made, *real]}
     assert max(map(len, known.values())) > 1  # the last face is not the first one
-    for value, part in zip(found, (range(48, 68), range(68)), strict=True):
+    for metric, value, part in zip(metrics, found, (range(48, 68), range(68)), strict=True):
         expected = _published(*floats, lambda frame: known[int(frame.sum())], part)
-        assert value == pytest.approx(expected, abs=1e-4)
+        agree(metric.info.id, versioned("face-alignment"), value, expected, within=1e-4)
     assert found[0] > 0

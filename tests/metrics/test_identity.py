@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from face_samples import landmarks, poses, seen, shape, swaying
 from metric_samples import recipe
 from numpy.typing import NDArray
+from precision_page import versioned
 
 from t2m_bench.core import assets
 from t2m_bench.core.errors import AssetError, AssetMissing, MetricError
@@ -151,13 +153,14 @@ def test_the_embedding_is_that_of_the_network_on_the_aligned_crop(
     assert cosines(found[None], other.numpy())[0] < 0.95  # the order of the colours does matter
 
 
-def test_it_is_what_opencv_gives(model: Path) -> None:
+def test_it_is_what_opencv_gives(model: Path, agree: Callable[..., None]) -> None:
     frame, face = _picture(), _face()
     package = cv2.FaceRecognizerSF.create(str(model), "")
     row = np.concatenate([[0, 0, 1, 1], face.landmarks[[468, 473, 1, 61, 291], :2].ravel(), [1]])
     bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
     expected = package.feature(package.alignCrop(bgr, row[None].astype(np.float32)))
-    np.testing.assert_allclose(FaceEmbedder(model).embedding(frame, face), expected[0], rtol=1e-5, atol=1e-5)
+    found = FaceEmbedder(model).embedding(frame, face)
+    agree("id_sim@sface embedding", versioned("opencv-contrib-python"), found, expected[0], within=1e-5)
 
 
 def test_every_fifth_frame_is_looked_at() -> None:

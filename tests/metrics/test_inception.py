@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from metric_samples import StillFootage, recipe, smooth_frames, spoilt, write_frames
+from precision_page import versioned
 from weight_samples import known, no_assets, shuffle
 
 from t2m_bench.core import assets
@@ -23,6 +25,7 @@ from t2m_bench.metrics.store import feature_key
 
 pytest.importorskip("pytorch_fid", reason="features are compared with the package pytorch-fid")
 
+PYTORCH_FID = versioned("pytorch-fid")
 CPU = torch.device("cpu")
 FILE = assets.get("inception").file
 
@@ -56,7 +59,11 @@ def hashes(monkeypatch: pytest.MonkeyPatch, weights: Path) -> dict[str, str]:
 
 
 def test_they_are_those_of_the_package_and_batches_change_no_bit(
-    theirs: ModuleType, weights: Path, hashes: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    theirs: ModuleType,
+    weights: Path,
+    hashes: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    agree: Callable[..., None],
 ) -> None:
     frames = np.concatenate([smooth_frames(5, 336), spoilt(smooth_frames(5, 336), 40)])[:, :250]
     found = []
@@ -83,6 +90,9 @@ def test_they_are_those_of_the_package_and_batches_change_no_bit(
         # What distances of distributions are made of is how frames differ, not where all of them lie.
         spread = np.linalg.norm(expected - expected.mean(dim=0))
         assert np.linalg.norm(found[0][name] - expected.numpy()) < 1e-4 * spread
+        centre = expected.numpy().mean(axis=0)
+        ours, whose = found[0][name] - centre, expected.numpy() - centre
+        agree(f"inception {name}, less its mean", PYTORCH_FID, ours, whose, within=1e-4, relative=True)
 
 
 def test_the_shared_module_is_left_as_it_was(hashes: dict[str, str]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from metric_samples import recipe, seen_faces
 from numpy.typing import NDArray
@@ -49,12 +50,13 @@ def test_the_mouth_is_the_twenty_points_of_the_mapping() -> None:
     assert MOUTH == OUTER + INNER and len(set(MOUTH)) == 20
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32 - 2), st.integers(1, 4))
-def test_it_is_that_of_a_plain_loop(seed: int, count: int) -> None:
+def test_it_is_that_of_a_plain_loop(agree: Callable[..., None], seed: int, count: int) -> None:
     prediction, reference = _faces(count, seed), _faces(count, seed + 1)
     found = mouth_distance(prediction, reference)
-    assert np.allclose(found, [_slow(p, r) for p, r in zip(prediction, reference, strict=True)], atol=1e-6)
+    expected = [_slow(p, r) for p, r in zip(prediction, reference, strict=True)]
+    agree("lmd@mouth.px", "plain loops", found, expected, within=1e-6)
 
 
 def test_equal_faces_are_no_distance_apart_and_a_moved_head_does_not_count() -> None:
@@ -91,7 +93,7 @@ def test_a_frame_without_a_face_has_no_value_and_leaves_the_others_alone() -> No
     assert np.array_equal(found[[0, 3]], whole[[0, 3]])
 
 
-def test_relative_to_the_eyes_of_the_reference_in_percent() -> None:
+def test_relative_to_the_eyes_of_the_reference_in_percent(agree: Callable[..., None]) -> None:
     prediction, reference = _faces(3, 0), _faces(3, 1)
     made, real = seen_faces(prediction), seen_faces(reference)
     pixels = MouthDistance().summarise(made, real, recipe()).per_frame
@@ -99,7 +101,7 @@ def test_relative_to_the_eyes_of_the_reference_in_percent() -> None:
     assert pixels is not None and percent is not None
     eyes = [float(np.hypot(*(face[33].astype(float) - face[263]))) for face in reference]
     assert np.allclose(pixels, mouth_distance(prediction, reference))
-    assert np.allclose(percent, 100 * pixels / eyes)
+    agree("lmd@mouth.iod", "plain loops", percent, 100 * pixels / eyes, within=1e-8)
     assert np.allclose(interocular_distance(reference), eyes)
 
 

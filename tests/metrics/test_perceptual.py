@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from metric_samples import StillFootage, pairs, recipe, smooth_frames, spoilt, write_frames
+from precision_page import versioned
 from weight_samples import no_assets, place, trunk_layers, trunk_state
 
 from t2m_bench.core import assets
@@ -77,14 +78,16 @@ def test_it_is_the_number_of_the_package(
     hashes: dict[str, str],
     name: str,
     shape: tuple[int, int],
+    agree: Callable[..., None],
 ) -> None:
     rng = np.random.default_rng(0)
     real = rng.integers(0, 256, (3, *shape, 3), dtype=np.uint8)
     made = np.stack([spoilt(real[:1], 3)[0], spoilt(real[1:2], 60)[0], real[0]])
-    found = METRICS[name]().measure(pairs(made, real), recipe(assets=hashes))
+    metric = METRICS[name]()
+    found = metric.measure(pairs(made, real), recipe(assets=hashes))
     says = _package_says(monkeypatch, name, layers[name])
     expected = [says(one, other) for one, other in zip(made, real, strict=True)]
-    assert found == pytest.approx(expected, abs=1e-6, rel=1e-5)
+    agree(metric.info.id, versioned("lpips"), found, expected, within=1e-6)
     assert found[0] < found[1] and min(expected) > 1e-4
 
 

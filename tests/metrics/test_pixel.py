@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from metric_samples import pairs, recipe, smooth_frames, spoilt
+from precision_page import versioned
 from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import (
     multiscale_structural_similarity_index_measure,
@@ -22,6 +23,7 @@ from torchmetrics.functional.image import (
 from t2m_bench.core.errors import MetricError
 from t2m_bench.metrics.pixel import SCALE_WEIGHTS, MsSsim, MsSsim3, Psnr, Ssim, SsimMirrored
 
+SKIMAGE, TORCHMETRICS = versioned("scikit-image"), versioned("torchmetrics")
 BOTH = pytest.mark.parametrize(
     "metric",
     [Psnr(), MsSsim(), MsSsim3(), Ssim(), SsimMirrored()],
@@ -61,7 +63,7 @@ def test_psnr_is_that_of_torchmetrics(agree: Callable[..., None]) -> None:
         theirs = peak_signal_noise_ratio(
             _tensor(prediction[index : index + 1]), _tensor(reference[index : index + 1]), data_range=1.0
         )
-        agree("psnr@rgb", "torchmetrics", found[index], theirs.item(), within=1e-4)
+        agree("psnr@rgb", TORCHMETRICS, found[index], theirs.item(), within=1e-4)
 
 
 @pytest.mark.parametrize("size", [(192, 192), (176, 200), (199, 177)])
@@ -81,7 +83,7 @@ def test_ms_ssim_is_that_of_torchmetrics(
                 data_range=1.0,
                 betas=tuple((weights / weights.sum()).tolist()),
             )
-            agree(metric.info.id, "torchmetrics", found[index], theirs.item(), within=1e-5)
+            agree(metric.info.id, TORCHMETRICS, found[index], theirs.item(), within=1e-5)
     assert 0.2 < found.mean() < 1
 
 
@@ -102,10 +104,10 @@ def test_ssim_is_that_of_scikit_image_and_of_torchmetrics(
     batch = pairs(prediction, reference)
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": 2}
     within = structural_similarity(prediction[0] / 255, reference[0] / 255, data_range=1.0, **options)
-    agree("ssim@rgb", "scikit-image", Ssim().measure(batch, recipe())[0], within, within=1e-5)
+    agree("ssim@rgb", SKIMAGE, Ssim().measure(batch, recipe())[0], within, within=1e-5)
     mirrored = structural_similarity_index_measure(_tensor(prediction), _tensor(reference), data_range=1.0)
     found = SsimMirrored().measure(batch, recipe())[0]
-    agree("ssim@rgb.mirrored", "torchmetrics", found, mirrored.item(), within=2e-5)
+    agree("ssim@rgb.mirrored", TORCHMETRICS, found, mirrored.item(), within=2e-5)
 
 
 def test_equal_frames_get_the_cap_of_the_recipe_and_frames_beyond_it_too() -> None:

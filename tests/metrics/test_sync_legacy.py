@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from precision_page import versioned
 from sync_samples import Mimic, levels_of, no_face, only_track, speaker, still_face, voice
 from sync_weights import syncnet_file
 
@@ -57,7 +58,7 @@ class Counting:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the reference needs the program ffmpeg")
 def test_distances_are_those_of_syncnet_python(
-    tmp_path: Path, one_core: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, one_core: None, monkeypatch: pytest.MonkeyPatch, agree: Callable[..., None]
 ) -> None:
     weights = syncnet_file(tmp_path)
     from syncnet_python.detectors.s3fd.nets import S3FDNet
@@ -93,10 +94,12 @@ def test_distances_are_those_of_syncnet_python(
     # now and then a picture gets the next quantiser.
     near = np.abs(found.distances - expected)
     assert near.max() < 0.02 and (near < 1e-4).mean() > 0.9
-    np.testing.assert_allclose(found.curve, expected.mean(axis=0), atol=1e-3)
-    assert [offset_of(found.curve)] == offsets
-    assert found.curve.min() == pytest.approx(least[0], abs=1e-3)
-    assert np.median(found.curve) - found.curve.min() == pytest.approx(confidences[0], abs=1e-3)
+    curve, package = found.curve, versioned("syncnet-python")
+    agree("lse_d@legacy distance of each window", package, found.distances, expected, within=0.02)
+    agree("lse_d@legacy curve over shifts", package, curve, expected.mean(axis=0), within=1e-3)
+    agree("av_offset@legacy (frames)", package, [offset_of(curve)], offsets, within=0)
+    agree("lse_d@legacy", package, curve.min(), least[0], within=1e-3)
+    agree("lse_c@legacy", package, np.median(curve) - curve.min(), confidences[0], within=1e-3)
 
 
 def _run(folder: Path, frames: np.ndarray, sound: np.ndarray, **options: Any) -> dict[str, np.ndarray]:

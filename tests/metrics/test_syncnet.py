@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from precision_page import versioned
 from sync_weights import random_syncnet, syncnet_file
 
 from t2m_bench.core.errors import AssetError, DependencyError
@@ -23,7 +25,7 @@ def _noise(seconds: float, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.1, round(16000 * seconds)).astype(np.float32)
 
 
-def test_embeddings_are_those_of_the_published_network(tmp_path: Path) -> None:
+def test_embeddings_are_those_of_the_published_network(tmp_path: Path, agree: Callable[..., None]) -> None:
     net, faces = random_syncnet(), _faces(15)
     found = load_syncnet(syncnet_file(tmp_path))
     clip = torch.from_numpy(faces).permute(3, 0, 1, 2).float()[None]  # [1, 3, T, H, W]
@@ -32,8 +34,9 @@ def test_embeddings_are_those_of_the_published_network(tmp_path: Path) -> None:
     with torch.inference_mode():
         lips = net.forward_lip(torch.cat([clip[:, :, i : i + 5] for i in range(11)])).numpy()
         sound = net.forward_aud(torch.cat([heard[..., 4 * i : 4 * i + 20] for i in range(20)])).numpy()
-    np.testing.assert_allclose(found.lips(faces), lips, atol=1e-5 * np.abs(lips).max())
-    np.testing.assert_allclose(found.sound(columns)[:20], sound, atol=1e-5 * np.abs(sound).max())
+    package = versioned("syncnet-python")
+    agree("SyncNet lips", package, found.lips(faces), lips, within=1e-5, relative=True)
+    agree("SyncNet sound", package, found.sound(columns)[:20], sound, within=1e-5, relative=True)
     assert len(found.sound(columns)) == (len(columns) - 20) // 4 + 1
 
 
@@ -69,34 +72,42 @@ def test_faces_are_embedded_once_each_however_they_come(count: int, least: int) 
 
 
 @pytest.mark.parametrize("samples", [200, 400, 401, 4000, 64000, 64037])
-def test_mfcc_are_the_library_s_in_blocks_too(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mfcc_are_the_library_s_in_blocks_too(
+    samples: int, monkeypatch: pytest.MonkeyPatch, agree: Callable[..., None]
+) -> None:
     library = pytest.importorskip("python_speech_features")
     monkeypatch.setattr(syncnet, "_BLOCK", 100)
     sound = _noise(samples / 16000)
     whole = library.mfcc(np.round(sound.astype(float) * 32768).astype(np.int16), 16000)
-    np.testing.assert_allclose(mfcc(sound, padded=True), whole, rtol=1e-9, atol=1e-9)
+    package = versioned("python_speech_features")
+    agree("MFCC", package, mfcc(sound, padded=True), whole, within=1e-9)
     filled = 1 + (samples - 400) // 160 if samples >= 400 else 0
     strict = mfcc(sound, padded=False)
     assert strict.shape == (filled, 13)
-    np.testing.assert_allclose(strict, whole[:filled], rtol=1e-9, atol=1e-9)
+    if filled:
+        agree("MFCC without padding", package, strict, whole[:filled], within=1e-9)
 
 
 def test_no_sound_has_no_mfcc() -> None:
     assert mfcc(np.zeros(0, np.float32), padded=True).shape == (0, 13)
 
 
-def test_padded_distances_are_the_published_ones() -> None:
+def test_padded_distances_are_the_published_ones(agree: Callable[..., None]) -> None:
     random_syncnet()
     calc_pdist = sys.modules["syncnet_python.SyncNetInstance"].calc_pdist  # type: ignore[attr-defined]
     rng = np.random.default_rng(0)
     lips, sound = (rng.normal(size=(40, 8)).astype(np.float32) for _ in range(2))
     expected = torch.stack(calc_pdist(torch.from_numpy(lips), torch.from_numpy(sound), vshift=15)).numpy()
-    np.testing.assert_allclose(distances(lips, sound, padded=True), expected, rtol=1e-6)
+    package, whole = versioned("syncnet-python"), distances(lips, sound, padded=True)
+    agree("SyncNet distances", package, whole / expected, np.ones_like(expected), within=1e-6, relative=True)
     found = distances(lips, sound, padded=False)
     at = np.arange(40)[:, None] + np.arange(-15, 16)
     inside = (at >= 0) & (at < 40)
     assert np.array_equal(np.isfinite(found), inside)
-    np.testing.assert_allclose(found[inside], expected[inside], rtol=1e-6)
+    ratio = found[inside] / expected[inside]
+    agree(
+        "SyncNet distances without padding", package, ratio, np.ones_like(ratio), within=1e-6, relative=True
+    )
 
 
 def test_a_track_within_a_video_hears_what_comes_before_it() -> None:

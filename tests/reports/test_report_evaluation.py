@@ -6,7 +6,7 @@ from t2m_bench.core.metric import MetricInfo
 from t2m_bench.core.recipe import recipes
 from t2m_bench.core.record import Failure, MetricValue
 from t2m_bench.metrics.evaluation import Evaluation, PairResult
-from t2m_bench.reports.evaluation import evaluation_table
+from t2m_bench.reports.evaluation import evaluation_table, for_terminal
 from t2m_bench.reports.formats import FORMATS, render
 from t2m_bench.reports.table import Table
 
@@ -70,7 +70,7 @@ def test_rows_means_counts_the_pooled_number_and_controls() -> None:
 def test_the_caption_tells_all_that_a_reader_must_know() -> None:
     caption = evaluation_table(FOUND, INFOS).caption
     assert caption == (
-        "Recipe native version 1 (abc), scored at the reference's own size; columns: fid@x, lse_d@x, av_offset@x.",
+        "Recipe native version 1 (abc), scored at the reference's own size; metrics: fid@x, lse_d@x, av_offset@x.",
         "* over fewer videos than there are.",
         "§ better than the real video itself: this number says little about how real it looks or sounds.",
         "lse_d@x of b: measured on 7 of 10 frames.",
@@ -102,3 +102,26 @@ def test_speakers_get_a_column_where_there_are_any() -> None:
     table = evaluation_table(evaluation(row("a", speaker="Ann"), row("b")), INFOS)
     assert table.columns[1].title == "Speaker"
     assert {len(row.cells) for _, row in table.rows()} == {5}
+
+
+def _many(count: int) -> Table:
+    infos = {f"m{n}@x": MetricInfo(f"m{n}@x", f"M{n}", "lower", "px", "", 1) for n in range(12)}
+    numbers = {name: value(float(n), info) for n, (name, info) in enumerate(infos.items()) if n != 3}
+    pairs = [row(f"v{n}", values=numbers) for n in range(count)]
+    return evaluation_table(evaluation(*pairs, metrics=tuple(infos)), infos)
+
+
+def test_many_metrics_are_laid_on_their_side_for_a_terminal() -> None:
+    table = for_terminal(_many(2))
+    heads = ["Metric", "Id", "v0", "v1", "mean over videos", "videos measured"]
+    assert [column.head for column in table.columns] == heads
+    assert rows(table)[0] == "M0 [px] ↓ | m0@x | 0.0 | 0.0 | 0.0 | 2/2"
+    assert len(rows(table)) == 12, "m3 was measured on 0/2"
+    assert [len(line.cells) for _, line in table.rows()] == [6] * 12
+
+
+def test_many_videos_are_told_together_and_where_each_is() -> None:
+    table = for_terminal(_many(5))
+    assert [column.head for column in table.columns][2:] == ["mean over videos", "videos measured"]
+    assert table.caption[-1] == "Each video has its row in the file of `--csv FILE`."
+    assert for_terminal(evaluation_table(FOUND, INFOS)) == evaluation_table(FOUND, INFOS)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from precision_page import versioned
 
 from t2m_bench.core.errors import AssetError, AssetMissing, DependencyError, ShapeError, UsageError
 from t2m_bench.tracking.fan import FanDetector
@@ -16,6 +17,7 @@ api: Any = pytest.importorskip("face_alignment.api", reason="needs `pip install 
 if not hasattr(api, "FAN"):
     pytest.skip("face-alignment before 1.5 holds no network to make weights with", allow_module_level=True)
 
+PACKAGE = versioned("face-alignment")
 STACKS = 1
 """Of the network; the published one has four of the same kind, which only takes longer."""
 BOX = np.array([60.2, 40.7, 150.9, 160.4])
@@ -83,33 +85,36 @@ def reference(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_given_boxes_give_the_packages_points(
-    files: dict[str, Path], picture: np.ndarray, reference: Any
+    files: dict[str, Path], picture: np.ndarray, reference: Any, agree: Callable[..., None]
 ) -> None:
     detector = FanDetector("boxes", model=files["network.zip"])
     for box in (BOX, BOX - 55.5):  # the second one leaves the picture
         points = detector.points(picture, box)
         assert points is not None and points.shape == (68, 2) and points.dtype == np.float32
         expected = reference.get_landmarks_from_image(picture, detected_faces=[box])[0]
-        np.testing.assert_allclose(points, expected, atol=1e-4)
+        agree("FAN points in a given box (pixels)", PACKAGE, points, expected, within=1e-4)
         assert len(np.unique(points, axis=0)) > 20
 
 
-def test_mirrored_look_is_the_packages(files: dict[str, Path], picture: np.ndarray, reference: Any) -> None:
+def test_mirrored_look_is_the_packages(
+    files: dict[str, Path], picture: np.ndarray, reference: Any, agree: Callable[..., None]
+) -> None:
     reference.flip_input = True
     expected = reference.get_landmarks_from_image(picture, detected_faces=[BOX])[0]
     found = FanDetector("boxes", model=files["network.zip"], flip=True).points(picture, BOX)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    agree("FAN points with a mirrored look (pixels)", PACKAGE, found, expected, within=1e-4)
 
 
-def test_s3fd_finds_the_packages_face(files: dict[str, Path], picture: np.ndarray, reference: Any) -> None:
+def test_s3fd_finds_the_packages_face(
+    files: dict[str, Path], picture: np.ndarray, reference: Any, agree: Callable[..., None]
+) -> None:
     detector = FanDetector(model=files["network.zip"], face_model=files["faces.pth"])
     expected, _, boxes = reference.get_landmarks_from_image(picture, return_bboxes=True)
     assert len(boxes) >= 1
-    np.testing.assert_allclose(detector.points(picture), expected[0], atol=1e-4)
+    agree("FAN points in S3FD's box (pixels)", PACKAGE, detector.points(picture), expected[0], within=1e-4)
     given = detector.points(picture, BOX)
-    np.testing.assert_allclose(
-        given, reference.get_landmarks_from_image(picture, detected_faces=[BOX])[0], atol=1e-4
-    )
+    expected = reference.get_landmarks_from_image(picture, detected_faces=[BOX])
+    agree("FAN points in a given box (pixels)", PACKAGE, given, expected[0], within=1e-4)
 
 
 def test_no_face(files: dict[str, Path], picture: np.ndarray) -> None:
