@@ -10,9 +10,9 @@ from pathlib import Path
 INTRODUCTION = """# Precision
 
 How near the numbers of t2m-bench are to those of the code that papers used, as measured by the tests on the machine
-that wrote this page (`make precision`). Where a metric needs weights that are downloaded, both sides had the same random
-ones, written in the official file layout: the page is about loading and arithmetic; the official weights were never run
-here. A test fails when a difference is larger than allowed.
+that wrote this page (`make precision`). Where a metric needs weights that are downloaded, both sides had the same
+random ones, written in the official file layout: the page is about loading and arithmetic; the official weights were
+never run here. A test fails when a difference is larger than allowed.
 
 | what | reference | largest difference | allowed | numbers compared |
 |---|---|--:|--:|--:|

@@ -128,16 +128,23 @@ def _aligner(api: Any, network: Any, faces: Any, device: str, *, flip: bool) -> 
 
 def _network(path: Path, device: str) -> Any:
     try:
-        return torch.jit.load(str(path), map_location=device).eval()
+        return _fastest(torch.jit.load(str(path), map_location=device).eval())
     except (RuntimeError, ValueError, OSError) as error:
         raise AssetError(
             f"{path} cannot be used as a landmark network ({str(error).splitlines()[0]})"
         ) from error
 
 
+def _fastest(network: Any) -> Any:
+    """The same network with its weights laid out as convolutions like them: S3FD takes two thirds of the time."""
+    return network.to(memory_format=torch.channels_last)
+
+
 def _faces(sfd: Any, path: Path, device: str) -> Any:
     try:
-        return sfd.SFDDetector(device=device, path_to_detector=str(path))
+        detector = sfd.SFDDetector(device=device, path_to_detector=str(path))
+        detector.face_detector = _fastest(detector.face_detector)
+        return detector
     # A broken archive is a RuntimeError or EOFError, a broken pickle an UnpicklingError, or a KeyError from inside;
     # other weights are a RuntimeError, and no weights at all a TypeError.
     except (RuntimeError, EOFError, UnpicklingError, KeyError, TypeError, OSError) as error:
