@@ -46,6 +46,8 @@ SIDE = 512
 FEW = 6
 """Frames of a tool that takes a second or more for each."""
 SOME = 16
+WARM_UP = 3
+"""TorchScript is slow at first."""
 FACE = (130.0, 110.0, 380.0, 430.0, 0.99)
 GOAL_FIRST, GOAL_FURTHER = 2.0, 4.0
 Frames = NDArray[np.uint8]
@@ -165,8 +167,12 @@ def _syncnet(videos: Videos, folder: Path) -> float:
 
 def _face_alignment(made: Frames, real: Frames) -> float:
     aligner = PublishedDetector()._aligner
+    for network in (aligner.face_detector.face_detector, aligner.face_alignment_net):
+        network.to(memory_format=torch.contiguous_format)  # as the package has it
     both = (made[:FEW], real[:FEW])
     with _told_where(aligner.face_detector):
+        for frame in made[:WARM_UP]:
+            aligner.get_landmarks_from_image(frame.copy())
         return per_frame(
             FEW, lambda: [aligner.get_landmarks_from_image(f.copy()) for frames in both for f in frames]
         )
@@ -241,6 +247,8 @@ def fan_seconds(videos: Videos) -> float:
     detector = PublishedDetector()
     frames = list(islice(iter_frames(videos.first), FEW))
     with _told_where(detector._aligner.face_detector):
+        for frame in frames[:WARM_UP]:
+            detector.points(frame)
         return per_frame(FEW, lambda: [detector.points(frame) for frame in frames])
 
 
