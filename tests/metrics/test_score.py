@@ -237,6 +237,17 @@ def test_the_real_frames_are_searched_once_for_all_methods(tmp_path: Path, detec
     assert detector.looked == 18  # the same bytes again
 
 
+def test_what_needs_no_reference_does_not_look_at_it(tmp_path: Path, detector: Detector) -> None:
+    footage = StillFootage(_real())
+    found = _score(tmp_path, _real(), _real(), footage=footage, changes={"metrics": ("jitter@landmarks",)})
+    assert (detector.looked, footage.served) == (6, 0)
+    assert found.prediction.frames == 6 and set(found.prediction.features) == {"face_mesh"}
+    with pytest.raises(MetricError, match="has 6 frames, the held-out part of the clip has 5"):
+        _score(
+            tmp_path, _real(), _real(5), footage=StillFootage(_real(5), "five"), changes={"metrics": (LMD,)}
+        )
+
+
 def test_without_real_frames_only_what_needs_none_is_measured(tmp_path: Path, detector: Detector) -> None:
     video = write_frames(tmp_path / "alone.mkv", _real())
     found = score(video, None, recipe(), SilentReporter(), cache=tmp_path / "cache")
