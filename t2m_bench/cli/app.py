@@ -70,15 +70,23 @@ def _call(arguments: list[str]) -> int:
         _debug()
         return error.exit_code
     except BrokenPipeError:
-        # The reader (`head`, say) has what it wanted. Python would complain again while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        return _unheard()
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # typer makes a failure of it
+            return _unheard()
+        raise
     except Exception as error:  # noqa: BLE001 - the last frontier: a sentence, not a traceback
         _say(
             f"Unexpected {type(error).__name__}: {error}. This is a fault of t2m-bench; T2M_DEBUG=1 shows where."
         )
         _debug()
         return 1
+
+
+def _unheard() -> int:
+    """The reader (`head`, say) has what it wanted. Python would complain again while it closes stdout."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _BROKEN_PIPE
 
 
 def _interrupted() -> int:

@@ -127,9 +127,8 @@ def test_run_and_table_with_plug_ins_and_a_broken_clip(plugins: Path, tmp_path: 
     assert json.loads(again.stdout)["records"][0]["key"] == inverse["key"]
 
 
-def test_a_reader_that_leaves_early_gets_no_traceback(plugins: Path, tmp_path: Path) -> None:
+def test_a_reader_that_leaves_early_is_no_error(plugins: Path, tmp_path: Path) -> None:
     script = f"{sys.executable!r} -m t2m_bench metrics list --json | head -c 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    # typer answers a closed pipe in the middle of its work with 1, we at the end with 141; what counts is the silence.
-    assert done.stdout.strip() in ("0", "1", "141")
+    assert done.stdout.strip() in ("0", "141")
     assert done.stderr == ""

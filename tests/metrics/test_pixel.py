@@ -84,7 +84,8 @@ def test_ms_ssim_is_that_of_torchmetrics(
                 betas=tuple((weights / weights.sum()).tolist()),
             )
             agree(metric.info.id, TORCHMETRICS, found[index], theirs.item(), within=1e-5)
-    assert 0.2 < found.mean() < 1
+    if strength == 25:  # far from both ends, where agreement would prove little
+        assert 0.3 < MsSsim().measure(pairs(prediction, reference), recipe()).mean() < 0.99
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
